@@ -1,0 +1,61 @@
+"""tlearn: transfer learning for Keras that a person with a folder of photos can trust.
+
+Importing tlearn is quick: TensorFlow is loaded by the first name that needs it.
+
+Example:
+
+```python
+import tlearn
+
+run = tlearn.finetune("my_photos/", backbone="efficientnet")
+print(tlearn.report(run).per_class)
+print(tlearn.predict(["photo.jpg"], run=run))
+```
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tlearn.version import __version__
+
+if TYPE_CHECKING:
+    from tlearn import errors, recipes, stages
+    from tlearn.classification import classify
+    from tlearn.prediction import predict
+    from tlearn.reporting import report
+    from tlearn.runs import Run
+    from tlearn.workflow import finetune
+
+__all__ = [
+    "Run",
+    "__version__",
+    "classify",
+    "errors",
+    "finetune",
+    "predict",
+    "recipes",
+    "report",
+    "stages",
+]
+
+_HOME = {
+    "Run": "tlearn.runs",
+    "classify": "tlearn.classification",
+    "finetune": "tlearn.workflow",
+    "predict": "tlearn.prediction",
+    "report": "tlearn.reporting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in {"errors", "recipes", "stages"}:
+        return importlib.import_module(f"tlearn.{name}")
+    raise AttributeError(f"module 'tlearn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

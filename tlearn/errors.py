@@ -1,0 +1,77 @@
+"""Every error that tlearn raises on purpose.
+
+```
+TlearnError
+├── DatasetError        the data set cannot be used as it is           (also a ValueError)
+├── DecodeError         one file is not a photo that can be read       (also a ValueError)
+├── BackboneError       no such backbone, or it cannot be built        (also a ValueError)
+│   └── WeightsUnavailable   its pretrained weights cannot be had here
+├── RecipeError         no such recipe, or arguments it does not take  (also a ValueError)
+├── RunError            a run folder is missing, unfinished or damaged
+├── ExportError         the exported model does not answer as the trained one did
+└── MissingExtra        an optional package is needed                  (also an ImportError)
+```
+
+A message says what happened, what was expected, and how to mend it, and ends with
+`Received: name=value` where a value was at fault.
+"""
+
+__all__ = [
+    "BackboneError",
+    "DatasetError",
+    "DecodeError",
+    "ExportError",
+    "MissingExtra",
+    "RecipeError",
+    "RunError",
+    "TlearnError",
+    "WeightsUnavailable",
+]
+
+
+class TlearnError(Exception):
+    """The base of every error that tlearn raises on purpose."""
+
+
+class DatasetError(TlearnError, ValueError):
+    """The data set cannot be used as it is."""
+
+
+class DecodeError(TlearnError, ValueError):
+    """One file is not a photo that can be read."""
+
+
+class BackboneError(TlearnError, ValueError):
+    """There is no such backbone, or it cannot be built as asked."""
+
+
+class WeightsUnavailable(BackboneError):
+    """The pretrained weights that were asked for cannot be had on this machine."""
+
+
+class RecipeError(TlearnError, ValueError):
+    """There is no such recipe, or it does not take these arguments."""
+
+
+class RunError(TlearnError):
+    """A run folder is missing, unfinished or damaged, or cannot be written."""
+
+
+class ExportError(TlearnError):
+    """The exported model does not answer as the trained one did."""
+
+
+class MissingExtra(TlearnError, ImportError):
+    """An optional package is needed for this.
+
+    Args:
+        package: The name of the missing package.
+        extra: The extra of tlearn that installs it.
+        purpose: What it is needed for.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed. "
+            f"Install it with: pip install 'tlearn[{extra}]'"
+        )
