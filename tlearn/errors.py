@@ -7,6 +7,7 @@ TlearnError
 ├── BackboneError       no such backbone, or it cannot be built        (also a ValueError)
 │   └── WeightsUnavailable   its pretrained weights cannot be had here
 ├── RecipeError         no such recipe, or arguments it does not take  (also a ValueError)
+├── TrainingError       training never reached a finite loss
 ├── RunError            a run folder is missing, unfinished or damaged
 ├── ExportError         the exported model does not answer as the trained one did
 └── MissingExtra        an optional package is needed                  (also an ImportError)
@@ -25,6 +26,7 @@ __all__ = [
     "RecipeError",
     "RunError",
     "TlearnError",
+    "TrainingError",
     "WeightsUnavailable",
 ]
 
@@ -51,6 +53,10 @@ class WeightsUnavailable(BackboneError):
 
 class RecipeError(TlearnError, ValueError):
     """There is no such recipe, or it does not take these arguments."""
+
+
+class TrainingError(TlearnError):
+    """Training never reached a finite loss on the validation split."""
 
 
 class RunError(TlearnError):

@@ -1,0 +1,206 @@
+"""Which layers of a model train: its head, and as many of its last blocks as a stage asks for.
+
+The only module that sets `trainable`. Three rules stand here once, for every stage:
+
+- whole blocks only: a block begins and ends where the network passes through one single tensor,
+  so that no residual connection is cut in two;
+- BatchNorm never trains: with `trainable = False` Keras runs it in inference mode, so that the
+  statistics of ImageNet are not overwritten by those of a few small batches;
+- the head (all that follows the last pooling) always trains.
+
+Changing `trainable` has no effect on a compiled model: `stages.run` compiles after each change.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+__all__ = ["Block", "blocks", "split_head", "unfreeze"]
+
+Block = tuple[keras.layers.Layer, ...]
+
+# keras.applications, KerasHub and tlearn number their blocks in the layers' names:
+# block5a_expand_conv, conv4_block2_1_conv, block_13_expand, stage_2_block_7_..., mixed4.
+_BLOCK_NAME = re.compile(
+    r"^(.*?(?:stages?_?\d+_blocks?_?\d+[a-z]?"
+    r"|conv\d+_block\d+"
+    r"|expanded_conv_\d+"
+    r"|conv_(?:dw|pw)_\d+"
+    r"|blocks?_?\d+[a-z]?"
+    r"))(?:[_/]|$)"
+)
+_POOLING = (
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.Flatten,
+)
+_CONTINUES = (keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU)
+
+
+def blocks(model: keras.Model) -> tuple[Block, ...]:
+    """Split a model into blocks, from its input to its output.
+
+    A block ends at a cut point: a layer whose output is all that the rest of the network needs.
+    Where layers carry block names (`block5a_...`), a block is all that shares a name. A nested
+    functional model is taken apart as well, so `base(x)` in another project works like a flat one.
+
+    Args:
+        model: A functional or sequential Keras model. Of a subclassed model, each layer that it
+            tracks counts as a block, in the order of creation.
+
+    Returns:
+        Blocks in order; each is a tuple of leaf layers with no nested model among them. Every
+        layer of the model is in exactly one block.
+    """
+    graph = _graph(model)
+    if graph is None:
+        return tuple((layer,) for layer in _leaves(model))
+    found: list[Block] = []
+    current: list[keras.layers.Layer] = []
+    layers, is_cut = graph
+    for index, layer in enumerate(layers):
+        if isinstance(layer, keras.Model):
+            if current:
+                found.append(tuple(current))
+                current = []
+            found.extend(blocks(layer))
+            continue
+        current.append(layer)
+        following = layers[index + 1] if index + 1 < len(layers) else None
+        if is_cut[index] and _ends_a_block(layer, following):
+            found.append(tuple(current))
+            current = []
+    if current:
+        found.append(tuple(current))
+    return tuple(found)
+
+
+def split_head(model: keras.Model) -> tuple[tuple[Block, ...], Block]:
+    """Tell a model's backbone from its head.
+
+    The head is all that follows the last pooling or flattening layer; without one it is the last
+    layer that has weights, and what follows it.
+
+    Args:
+        model: Any Keras model.
+
+    Returns:
+        The blocks of the backbone that have weights, in order, and the layers of the head.
+
+    Raises:
+        ValueError: The model has no layer with weights.
+    """
+    all_blocks = blocks(model)
+    layers = [layer for block in all_blocks for layer in block]
+    weighted = [index for index, layer in enumerate(layers) if layer.weights]
+    if not weighted:
+        raise ValueError(
+            "The model has no layer with weights, so there is nothing to train. "
+            f"Received: model={model.name!r}"
+        )
+    pooled = [i for i, layer in enumerate(layers) if isinstance(layer, _POOLING)]
+    start = pooled[-1] + 1 if pooled and pooled[-1] < weighted[-1] else weighted[-1]
+    head = tuple(layers[start:])
+    of_head = {id(layer) for layer in head}
+    backbone = (tuple(layer for layer in block if id(layer) not in of_head) for block in all_blocks)
+    return tuple(block for block in backbone if any(layer.weights for layer in block)), head
+
+
+def unfreeze(model: keras.Model, share: float) -> int:
+    """Let the head and the last blocks of the backbone train, and freeze all the rest.
+
+    Args:
+        model: Any Keras model; its layers' `trainable` is set anew. Compile it afterwards.
+        share: The share of the backbone's blocks that train, counted from the output, 0 to 1.
+            Rounded to whole blocks, and to at least one when it is above 0.
+
+    Returns:
+        The number of parameters that train.
+
+    Raises:
+        ValueError: The share is outside 0..1.
+
+    Example:
+
+    ```python
+    freezing.unfreeze(model, 0.0)   # the head alone
+    freezing.unfreeze(model, 0.66)  # and the last two thirds of the blocks
+    ```
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(
+            "The share of blocks to unfreeze must be between 0 (the head alone) and 1 "
+            f"(everything). Received: share={share}"
+        )
+    backbone, head = split_head(model)
+    num_open = min(len(backbone), max(1, round(share * len(backbone)))) if share else 0
+    model.trainable = True
+    for layer in _leaves(model):
+        layer.trainable = False
+    for block in (head, *backbone[len(backbone) - num_open :]):
+        for layer in block:
+            layer.trainable = True
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+def _ends_a_block(layer: Any, following: Any) -> bool:
+    if following is None or isinstance(following, keras.Model):
+        return True
+    if isinstance(following, _CONTINUES):
+        return False
+    mine, next_one = _block_name(layer), _block_name(following)
+    return mine is None or mine != next_one
+
+
+def _block_name(layer: Any) -> str | None:
+    match = _BLOCK_NAME.match(layer.name)
+    return match.group(1) if match else None
+
+
+def _graph(model: keras.Model) -> tuple[Sequence[Any], list[bool]] | None:
+    """The operations in topological order, and for each whether all passes through its output."""
+    if isinstance(model, keras.Sequential):
+        layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+        return layers, [True] * len(layers)
+    by_depth = getattr(model, "_nodes_by_depth", None)
+    if not by_depth or not getattr(model, "operations", None):
+        return None
+    nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    last_use: dict[int, int] = {}
+    for index, node in enumerate(nodes):
+        for tensor in node.input_tensors:
+            last_use[id(tensor)] = index
+    for tensor in keras.tree.flatten(model.outputs):
+        last_use[id(tensor)] = len(nodes)
+    open_tensors: set[int] = set()
+    layers, is_cut, seen = [], [], set()
+    for index, node in enumerate(nodes):
+        open_tensors |= {id(tensor) for tensor in node.outputs}
+        open_tensors = {tensor for tensor in open_tensors if last_use.get(tensor, -1) > index}
+        layer = node.operation
+        if isinstance(layer, keras.layers.InputLayer) or id(layer) in seen:
+            continue
+        if not isinstance(layer, keras.layers.Layer):  # a bare operation, such as a sum
+            if is_cut:
+                is_cut[-1] = len(open_tensors) <= 1
+            continue
+        seen.add(id(layer))
+        layers.append(layer)
+        is_cut.append(len(open_tensors) <= 1)
+    return layers, is_cut
+
+
+def _leaves(model: keras.Model) -> list[keras.layers.Layer]:
+    found: list[keras.layers.Layer] = []
+    for layer in model.layers:
+        found.extend(_leaves(layer) if isinstance(layer, keras.Model) else [layer])
+    return found

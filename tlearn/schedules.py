@@ -1,0 +1,68 @@
+"""How long, how fast and how deep to train, by the size of the data set: pure functions.
+
+In the manner of BiT's HyperRule (Kolesnikov et al. 2020): a person with 100 photos and one with
+100,000 both get numbers that fit, without a search.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = [
+    "batch_size",
+    "epochs_for_steps",
+    "head_epochs",
+    "patience",
+    "unfrozen_epochs",
+]
+
+_HEAD_STEPS = 300
+_UNFROZEN_STEPS = 500
+
+
+def batch_size(num_examples: int) -> int:
+    """Photos per step: 32, and fewer when an epoch would otherwise have under 16 steps.
+
+    Args:
+        num_examples: Photos in the training split, at least 1.
+
+    Returns:
+        8, 16 or 32.
+    """
+    if num_examples >= 512:
+        return 32
+    return 16 if num_examples >= 256 else 8
+
+
+def epochs_for_steps(steps: int, num_examples: int, *, least: int, most: int) -> int:
+    """Epochs that come nearest to a number of optimizer steps, within limits.
+
+    Args:
+        steps: The wanted number of steps.
+        num_examples: Photos in the training split, at least 1.
+        least: The fewest epochs, however large the data set.
+        most: The most epochs, however small.
+
+    Returns:
+        A number of epochs.
+    """
+    steps_per_epoch = math.ceil(num_examples / batch_size(num_examples))
+    return max(least, min(most, math.ceil(steps / steps_per_epoch)))
+
+
+def head_epochs(num_examples: int) -> int:
+    """Epochs for a new head on a frozen backbone: about 300 steps, 2 to 20 epochs."""
+    return epochs_for_steps(_HEAD_STEPS, num_examples, least=2, most=20)
+
+
+def unfrozen_epochs(num_examples: int) -> int:
+    """Epochs for what is unfrozen: about 500 steps, 4 to 15 epochs."""
+    return epochs_for_steps(_UNFROZEN_STEPS, num_examples, least=4, most=15)
+
+
+def patience(epochs: int) -> int:
+    """Epochs without a better validation score after which a stage stops: half of them, 2 or more.
+
+    With a rate that falls to zero the last epochs are usually the best, so patience is long.
+    """
+    return max(2, math.ceil(epochs / 2))

@@ -1,0 +1,195 @@
+"""Run the stages of a recipe: freeze, fit, unfreeze, fit, and never end worse than before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import pandas as pd
+
+from tlearn import freezing
+from tlearn.errors import TrainingError
+from tlearn.progress import SILENT, Progress
+from tlearn.stages import optimizer
+from tlearn.stages.stage import Stage
+from tlearn.stages.watching import Best, History, KeepBest, PhotosSeen
+
+__all__ = ["Training", "run"]
+
+Batches = Any  # a tf.data.Dataset; TensorFlow ships no types
+
+
+@dataclass(frozen=True)
+class Training:
+    """What happened.
+
+    Args:
+        history: One row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy,
+            val_log_loss, learning_rate (at the epoch's last step), seconds, photos_per_second.
+        stages: One row per stage: stage, epochs (run), learning_rate (peak),
+            trainable_parameters, validation_accuracy and validation_log_loss (of its best epoch),
+            seconds, kept (whether the model ended with this stage's weights).
+    """
+
+    history: pd.DataFrame
+    stages: pd.DataFrame
+
+
+def run(
+    model: keras.Model,
+    stages: Sequence[Stage],
+    train: Batches | Callable[[Stage], Batches],
+    validation: Batches,
+    *,
+    progress: Progress = SILENT,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Training:
+    """Fine-tune a model by stages. Works on any Keras classifier and any tf.data sets.
+
+    Each stage sets what trains, compiles anew, fits, and ends with its best epoch's weights. A
+    stage that is worse on the validation split than what the model had before it is undone.
+
+    Args:
+        model: A classifier whose output is `(batch, classes)` probabilities or logits. Ends with
+            the best weights, compiled with a plain AdamW, ready for `evaluate` and `save`.
+        stages: From a recipe, such as `recipes.freeze_then_unfreeze()`.
+        train: Batches of `(inputs, labels)` or `(inputs, labels, weights)`, where labels are
+            integers `(batch,)` or one-hot `(batch, classes)`; or a function from a stage to such
+            batches, for data that differ by stage.
+        validation: Batches of `(inputs, labels)`. Never shuffled, never augmented.
+        progress: Who watches.
+        callbacks: More Keras callbacks, called in each stage.
+
+    Returns:
+        The history and a table of the stages.
+
+    Raises:
+        ValueError: There are no stages, or the data are endless.
+        TrainingError: No epoch ended with a finite validation loss.
+
+    Example:
+
+    ```python
+    training = stages.run(model, recipes.freeze_then_unfreeze(), train, validation)
+    print(training.stages)
+    ```
+    """
+    if not stages:
+        raise ValueError("A recipe needs at least one stage. Received: stages=()")
+    classes = int(model.output_shape[-1])
+    held_out = _one_hot(validation, classes)
+    best: Best | None = None
+    history: list[dict[str, Any]] = []
+    table: list[dict[str, Any]] = []
+    for stage in stages:
+        batches = _one_hot(train(stage) if callable(train) else train, classes)
+        trainable = freezing.unfreeze(model, stage.unfreeze)
+        steps = _steps(batches)
+        _compile(model, stage, steps)
+        started = time.perf_counter()
+        keeper, writer = KeepBest(stage.patience), History(stage, steps, progress)
+        try:
+            model.fit(
+                batches,
+                validation_data=held_out,
+                epochs=stage.epochs,
+                callbacks=[keeper, writer, *callbacks],
+                verbose=0,
+            )
+        finally:
+            writer.close()
+        history += writer.rows
+        found = keeper.best
+        better = found is not None and found.beats(best)
+        table.append(
+            {
+                "stage": stage.name,
+                "epochs": len(writer.rows),
+                "learning_rate": stage.learning_rate,
+                "trainable_parameters": trainable,
+                "validation_accuracy": found.accuracy if found else float("nan"),
+                "validation_log_loss": found.log_loss if found else float("nan"),
+                "seconds": time.perf_counter() - started,
+                "kept": False,
+            }
+        )
+        if better:
+            best = found
+            for row in table:
+                row["kept"] = row is table[-1]
+        elif best is not None:
+            progress.warn(
+                f"The stage {stage.name!r} did not better the validation split "
+                f"({_score(found)} after {_score(best)}), so it was undone."
+            )
+        if best is None:
+            raise TrainingError(
+                f"The stage {stage.name!r} never reached a finite validation loss. Lower the "
+                f"learning rate, or train in float32. Received: "
+                f"learning_rate={stage.learning_rate}"
+            )
+        model.set_weights(best.weights)
+    _compile_plain(model, validation)
+    return Training(pd.DataFrame(history), pd.DataFrame(table))
+
+
+def _score(best: Best | None) -> str:
+    return f"accuracy {best.accuracy:.3f}, log loss {best.log_loss:.3f}" if best else "not finite"
+
+
+def _compile(model: keras.Model, stage: Stage, steps: int) -> None:
+    logits = _gives_logits(model)
+    model.compile(
+        optimizer=optimizer.make(model, stage, steps * stage.epochs),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=logits, label_smoothing=stage.label_smoothing
+        ),
+        metrics=[
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+            keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=logits),
+            PhotosSeen(),
+        ],
+    )
+
+
+def _compile_plain(model: keras.Model, validation: Batches) -> None:
+    """Compile so that `evaluate` works on the caller's labels and `load_model` needs no tlearn."""
+    logits = _gives_logits(model)
+    one_hot = len(validation.element_spec[1].shape) > 1
+    losses = keras.losses
+    loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
+    model.compile(optimizer="adamw", loss=loss(from_logits=logits), metrics=["accuracy"])
+
+
+def _gives_logits(model: keras.Model) -> bool:
+    """Whether the last layer gives raw scores: it has no activation, or a linear one."""
+    last = model.layers[-1]
+    while isinstance(last, keras.Model):
+        last = last.layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return False
+    activation = getattr(last, "activation", None)
+    return activation is None or activation is keras.activations.linear
+
+
+def _one_hot(batches: Batches, classes: int) -> Batches:
+    if len(batches.element_spec[1].shape) > 1:
+        return batches
+
+    def encode(inputs: Any, labels: Any, *weights: Any) -> tuple[Any, ...]:
+        return (inputs, keras.ops.one_hot(labels, classes), *weights)
+
+    return batches.map(encode)
+
+
+def _steps(batches: Batches) -> int:
+    steps = int(batches.cardinality())
+    if steps == -1:
+        raise ValueError(
+            "The training data never end, so an epoch has no length. Use `.take(steps)`, or "
+            "`steps_per_epoch` batches of a repeated set. Received: an infinite tf.data.Dataset"
+        )
+    return steps if steps >= 0 else sum(1 for _ in batches)

@@ -1,0 +1,155 @@
+"""What goes on beside the fitting of a stage: keep the best weights, write history, show progress."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+
+from tlearn.progress import Progress, Task
+from tlearn.stages.stage import Stage
+
+__all__ = ["Best", "History", "KeepBest", "PhotosSeen"]
+
+
+@keras.saving.register_keras_serializable("tlearn")
+class PhotosSeen(keras.metrics.Metric):
+    """Counts the photos of an epoch, whatever the batches' sizes."""
+
+    def __init__(self, name: str = "photos", **settings: Any) -> None:
+        super().__init__(name=name, **settings)
+        self.seen = self.add_variable((), initializer="zeros", dtype="int64", name="seen")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count one batch."""
+        self.seen.assign_add(keras.ops.cast(keras.ops.shape(y_true)[0], "int64"))
+
+    def result(self) -> Any:
+        """The number of photos since the last reset."""
+        return self.seen
+
+
+class Best:
+    """The best state of a model so far, by its score on the validation split.
+
+    Args:
+        accuracy: Validation accuracy, 0 to 1.
+        log_loss: Validation log loss (natural logarithm, no label smoothing).
+        epoch: The epoch it was seen after, from 1.
+        weights: The model's weights, as numpy arrays.
+    """
+
+    def __init__(self, accuracy: float, log_loss: float, epoch: int, weights: list[Any]) -> None:
+        self.accuracy = accuracy
+        self.log_loss = log_loss
+        self.epoch = epoch
+        self.weights = weights
+
+    def beats(self, other: Best | None) -> bool:
+        """Whether this is more accurate than `other`, or as accurate with a lower log loss."""
+        if other is None:
+            return True
+        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keeps the weights with the lowest validation log loss; stops when patience runs out.
+
+    Log loss, because on a few hundred validation photos accuracy moves in steps that are mostly
+    noise.
+
+    Args:
+        patience: Epochs without a better one after which training stops; `None` never stops.
+    """
+
+    def __init__(self, patience: int | None) -> None:
+        super().__init__()
+        self.patience = patience
+        self.best: Best | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keep this epoch's weights when they are the best so far."""
+        scores = logs or {}
+        log_loss = float(scores["val_log_loss"])
+        if math.isfinite(log_loss) and (self.best is None or log_loss < self.best.log_loss):
+            self.best = Best(
+                float(scores["val_accuracy"]), log_loss, epoch + 1, self.model.get_weights()
+            )
+        best_epoch = self.best.epoch if self.best else 0
+        if self.patience is not None and epoch + 1 - best_epoch >= self.patience:
+            self.model.stop_training = True
+
+
+class History(keras.callbacks.Callback):
+    """Writes a row per epoch, and shows each epoch as a task.
+
+    Args:
+        stage: The stage that is being fitted.
+        steps: Batches of an epoch.
+        progress: Who watches.
+    """
+
+    def __init__(self, stage: Stage, steps: int, progress: Progress) -> None:
+        super().__init__()
+        self.rows: list[dict[str, Any]] = []
+        self._stage = stage
+        self._steps = steps
+        self._progress = progress
+        self._task: Task | None = None
+        self._started = 0.0
+        self._trained = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Begin the epoch's task."""
+        self._started = time.perf_counter()
+        self._task = self._progress.task(
+            f"{self._stage.name}, epoch {epoch + 1} of {self._stage.epochs}",
+            total=self._steps,
+            unit="batches",
+        )
+        self._task.__enter__()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Advance the task by one batch."""
+        self._trained = time.perf_counter() - self._started
+        if self._task is None or not logs:
+            return
+        self._task.advance()
+        self._task.note(
+            f"{float(logs['photos']) / self._trained:.0f} photos/s"
+            f"  loss {float(logs['loss']):.3f}  accuracy {float(logs['accuracy']):.3f}"
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """End the epoch's task and write its row."""
+        scores = {name: float(value) for name, value in (logs or {}).items()}
+        # The rate at the epoch's last step, as the optimizer used it.
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self.rows.append(
+            {
+                "stage": self._stage.name,
+                "epoch": epoch + 1,
+                "loss": scores["loss"],
+                "accuracy": scores["accuracy"],
+                "val_loss": scores["val_loss"],
+                "val_accuracy": scores["val_accuracy"],
+                "val_log_loss": scores["val_log_loss"],
+                "learning_rate": rate,
+                "seconds": time.perf_counter() - self._started,
+                "photos_per_second": scores["photos"] / max(self._trained, 1e-9),
+            }
+        )
+        self.close(
+            f"validation accuracy {scores['val_accuracy']:.3f}, "
+            f"log loss {scores['val_log_loss']:.3f}"
+        )
+
+    def close(self, note: str = "") -> None:
+        """End the task of the epoch under way, also when an error ended it."""
+        if self._task is not None:
+            if note:
+                self._task.note(note)
+            self._task.__exit__(None, None, None)
+            self._task = None
