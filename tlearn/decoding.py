@@ -1,0 +1,269 @@
+"""The one decoder: bytes to upright RGB pixels, and those to a square of one size.
+
+Training, prediction and the exported SavedModel all come through here, so that what was trained
+on is what is served. `decode`, `resize` and `decode_batch` are TensorFlow graph code and need
+nothing of tlearn once they are traced into a SavedModel. What TensorFlow cannot decode goes through
+Pillow in training and prediction (`tlearn/pillow_decoding.py`); which decoder a file needs is found
+once, by `check`, and kept beside its path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tlearn import orientation
+from tlearn.errors import DecodeError
+from tlearn.pillow_decoding import Decoder, check_jpeg, decode_with_pillow, route
+from tlearn.resize_modes import DEFAULT_RESIZE, RESIZE_MODES
+
+__all__ = [
+    "DEFAULT_RESIZE",
+    "RESIZE_MODES",
+    "check",
+    "decode",
+    "decode_batch",
+    "decode_with_pillow",
+    "load",
+    "resize",
+    "route",
+]
+
+# The middle of 0..255, which the backbones' input scaling takes to about 0.
+_PADDING = 127.0
+_JPEG = b"\xff\xd8\xff"
+_GIF = b"GIF8"
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def check(data: bytes, decoder: Decoder) -> Decoder:
+    """Really decode a file, and say which decoder can.
+
+    A JPEG is read through to its end but made only at an eighth of its size, which costs half.
+    Safe to call from many threads; TensorFlow and Pillow both release the interpreter lock.
+
+    Args:
+        data: The bytes of the file.
+        decoder: What `route` said.
+
+    Returns:
+        `decoder`, or `"pillow"` when TensorFlow cannot decode the file and Pillow can.
+
+    Raises:
+        DecodeError: If neither can; the message is the reason in plain words.
+
+    Example:
+
+    ```python
+    data = Path("photo.jpg").read_bytes()
+    decoder = check(data, route(data))
+    ```
+    """
+    if decoder == "graph":
+        is_jpeg = data.startswith(_JPEG)
+        # TensorFlow writes to the error stream when a JPEG or GIF ends too early; Pillow does not.
+        end = data[-1024:]
+        if is_jpeg and b"\xff\xd9" not in end:
+            check_jpeg(data)
+        elif data.startswith(_GIF) and b";" not in end[-16:]:
+            decode_with_pillow(data)
+        try:
+            with tf.device("CPU:0"):
+                if is_jpeg:
+                    tf.io.decode_jpeg(data, channels=3, ratio=8, dct_method="INTEGER_ACCURATE")
+                else:
+                    decode(tf.constant(data))
+            return "graph"
+        except tf.errors.OpError:
+            pass
+    decode_with_pillow(data)
+    return "pillow"
+
+
+def decode(encoded: tf.Tensor) -> tf.Tensor:
+    """Decode one photo, as graph code.
+
+    JPEG (greyscale, CMYK and progressive too), PNG, GIF (its first frame) and still WebP are
+    accepted, by what they hold. Transparency is dropped, 16 bits become 8, and a JPEG is turned
+    upright by its EXIF orientation.
+
+    Args:
+        encoded: `string` tensor of shape `()`, the bytes of one file.
+
+    Returns:
+        `uint8` tensor of shape `(height, width, 3)`, values 0 to 255.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If it cannot be decoded, or is of another format.
+
+    Example:
+
+    ```python
+    pixels = decode(tf.io.read_file("photo.jpg"))
+    ```
+    """
+
+    def jpeg() -> tf.Tensor:
+        # Exactly the pixels that Pillow gives; TensorFlow's default is up to 9 levels off.
+        pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+        return orientation.apply(pixels, orientation.read(encoded))
+
+    def other() -> tf.Tensor:
+        # `decode_image` takes BMP as well, and a palette BMP comes out wrong without a word.
+        known = tf.reduce_any([_starts(encoded, _PNG), _starts(encoded, _GIF), _is_webp(encoded)])
+        return tf.io.decode_image(tf.where(known, encoded, ""), channels=3, expand_animations=False)
+
+    image = tf.cond(_starts(encoded, _JPEG), jpeg, other)
+    image.set_shape((None, None, 3))
+    return image
+
+
+def load(path: tf.Tensor, decoder: tf.Tensor) -> tf.Tensor:
+    """Read and decode one file inside a `tf.data` pipeline.
+
+    Args:
+        path: `string` tensor of shape `()`.
+        decoder: `string` tensor of shape `()`, `"graph"` or `"pillow"`, as `check` gave it.
+
+    Returns:
+        `uint8` tensor of shape `(height, width, 3)`, values 0 to 255.
+
+    Example:
+
+    ```python
+    examples = tf.data.Dataset.from_tensor_slices((paths, decoders))
+    photos = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    ```
+    """
+
+    def with_pillow() -> tf.Tensor:
+        return tf.numpy_function(_load_with_pillow, [path], tf.uint8, stateful=False)
+
+    image = tf.cond(tf.equal(decoder, "graph"), lambda: decode(tf.io.read_file(path)), with_pillow)
+    image.set_shape((None, None, 3))
+    return image
+
+
+def resize(image: tf.Tensor, size: int, mode: str = DEFAULT_RESIZE) -> tf.Tensor:
+    """Make a photo square, with antialiasing.
+
+    Args:
+        image: `uint8` or float tensor of shape `(height, width, 3)` or
+            `(batch, height, width, 3)`.
+        size: The side of the square, in pixels.
+        mode: `"crop"` keeps the largest centred square, `"pad"` keeps the whole photo and fills
+            up with grey, `"stretch"` makes the sides equal.
+
+    Returns:
+        `float32` tensor of shape `(size, size, 3)` or `(batch, size, size, 3)`, values 0 to 255.
+
+    Raises:
+        ValueError: If there is no such mode.
+
+    Example:
+
+    ```python
+    square = resize(decode(encoded), 224, "crop")
+    ```
+    """
+    if mode not in RESIZE_MODES:
+        raise ValueError(
+            f"There is no such way to make a photo square. Expected one of {RESIZE_MODES}. "
+            f"Received: mode={mode!r}"
+        )
+    shape = tf.shape(image)
+    height, width = shape[-3], shape[-2]
+    if mode == "crop":
+        side = tf.minimum(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[..., top : top + side, left : left + side, :]
+    if mode != "pad":
+        return _antialiased(image, (size, size))
+    longer = tf.maximum(height, width)
+    inner = [_scaled(height, size, longer), _scaled(width, size, longer)]
+    image = _antialiased(image, inner)
+    before = [(size - inner[0]) // 2, (size - inner[1]) // 2]
+    paddings = [[side, size - part - side] for side, part in zip(before, inner, strict=True)]
+    paddings = [[0, 0]] * (len(image.shape) - 3) + paddings + [[0, 0]]
+    image = tf.pad(image, paddings, constant_values=_PADDING)
+    image.set_shape((*image.shape[:-3], size, size, 3))
+    return image
+
+
+def decode_batch(
+    encoded: tf.Tensor, size: int, mode: str = DEFAULT_RESIZE
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decode and resize a batch of photos, as graph code that no photo can make fail.
+
+    Args:
+        encoded: `string` tensor of shape `(batch,)`, the bytes of one file each; the batch may be
+            empty.
+        size: The side of the squares, in pixels.
+        mode: As for `resize`.
+
+    Returns:
+        `float32` tensor of shape `(batch, size, size, 3)`, values 0 to 255, all zeros for what
+        cannot be decoded; and `bool` tensor of shape `(batch,)`, false for those.
+
+    Example:
+
+    ```python
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+    def serve(encoded):
+        pixels, readable = decode_batch(encoded, 224)
+        return model(pixels), readable
+    ```
+    """
+    count = tf.size(encoded, out_type=tf.int64)
+
+    def prepare(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return index, resize(decode(item), size, mode)
+
+    # A data set inside the graph is the only place where TensorFlow catches the error of one
+    # item. The blank at the end keeps it from being empty when nothing could be decoded.
+    photos = tf.data.Dataset.from_tensor_slices((tf.range(count), encoded))
+    photos = photos.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
+    photos = photos.ignore_errors()
+    blank = tf.data.Dataset.from_tensors((count, tf.zeros((size, size, 3))))
+    batch = photos.concatenate(blank).batch(count + 1)
+    indices, pixels = batch.get_single_element()
+
+    places = indices[:, tf.newaxis]
+    shape = tf.stack([count + 1, size, size, 3])
+    pixels = tf.scatter_nd(places, pixels, shape)[:count]
+    readable = tf.scatter_nd(places, tf.ones_like(indices), [count + 1])[:count] > 0
+    pixels.set_shape((None, size, size, 3))
+    readable.set_shape((None,))
+    return pixels, readable
+
+
+def _antialiased(image: tf.Tensor, size: tuple[int, int] | list[tf.Tensor]) -> tf.Tensor:
+    resized = tf.image.resize(image, size, method="bilinear", antialias=True)
+    return tf.clip_by_value(tf.cast(resized, tf.float32), 0.0, 255.0)
+
+
+def _scaled(side: tf.Tensor, size: int, longer: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(1, (2 * side * size + longer) // (2 * longer))
+
+
+def _starts(encoded: tf.Tensor, magic: bytes) -> tf.Tensor:
+    size = tf.minimum(tf.strings.length(encoded), len(magic))
+    return tf.equal(tf.strings.substr(encoded, 0, size), magic)
+
+
+def _is_webp(encoded: tf.Tensor) -> tf.Tensor:
+    head = tf.strings.substr(encoded, 0, tf.minimum(tf.strings.length(encoded), 12))
+    return tf.strings.regex_full_match(head, r"(?s)RIFF\C{4}WEBP")
+
+
+def _load_with_pillow(path: bytes) -> tf.Tensor:
+    name = path.decode("utf-8", "surrogateescape")
+    try:
+        return decode_with_pillow(Path(name).read_bytes())
+    except DecodeError as error:
+        raise DecodeError(
+            f"{name} could be read before and cannot be now: {error}. Expected the photos to stay "
+            "as they were while they are in use. Start again, so that they are checked anew. "
+            f"Received: path={name!r}"
+        ) from error
