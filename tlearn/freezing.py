@@ -182,7 +182,9 @@ def _graph(model: keras.Model) -> tuple[Sequence[Any], list[bool]] | None:
     for tensor in keras.tree.flatten(model.outputs):
         last_use[id(tensor)] = len(nodes)
     open_tensors: set[int] = set()
-    layers, is_cut, seen = [], [], set()
+    layers: list[Any] = []
+    is_cut: list[bool] = []
+    seen: set[int] = set()
     for index, node in enumerate(nodes):
         open_tensors |= {id(tensor) for tensor in node.outputs}
         open_tensors = {tensor for tensor in open_tensors if last_use.get(tensor, -1) > index}

@@ -97,6 +97,7 @@ def run(
                 validation_data=held_out,
                 epochs=stage.epochs,
                 callbacks=[keeper, writer, *callbacks],
+                shuffle=False,
                 verbose=0,
             )
         finally:

@@ -1,0 +1,81 @@
+"""The training photos as one stage wants them: augmented, mixed, balanced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tlearn import augment, pipeline
+from tlearn.stages.stage import Stage
+
+__all__ = ["class_weights", "for_stage"]
+
+
+def for_stage(
+    stage: Stage,
+    examples: pd.DataFrame,
+    class_names: tuple[str, ...],
+    *,
+    image_size: int,
+    batch_size: int,
+    resize_mode: str,
+    seed: int,
+) -> Any:
+    """Make the batches that one stage trains on.
+
+    Args:
+        stage: Its augmentation, mixing and balance.
+        examples: The training split: columns path, label, decoder.
+        class_names: All classes, in the run's order.
+        image_size: Pixels along each side of what the model takes.
+        batch_size: Photos per batch; the last batch may be smaller.
+        resize_mode: One of `decoding.RESIZE_MODES`.
+        seed: Decides order and augmentation.
+
+    Returns:
+        A tf.data.Dataset of `(images, labels)` or `(images, labels, weights)`: float32
+        `(batch, image_size, image_size, 3)` in 0..255, one-hot float32 `(batch, classes)`,
+        float32 `(batch,)`.
+    """
+    num_classes = len(class_names)
+    batches = pipeline.batches(
+        examples,
+        class_names,
+        image_size=image_size,
+        batch_size=batch_size,
+        resize_mode=resize_mode,
+        shuffle=True,
+        seed=seed,
+        augmentation=augment.Augmentation(stage.augmentation, stage.mirror, stage.hue),
+        balanced=stage.balance == "sampling",
+    )
+    batches = batches.map(lambda images, labels: (images, tf.one_hot(labels, num_classes)))
+    if stage.mixup or stage.cutmix:
+        batches = augment.mix(batches, mixup=stage.mixup, cutmix=stage.cutmix, seed=seed)
+    if stage.balance == "weights":
+        weights = tf.constant(class_weights(examples["label"], class_names), tf.float32)
+        batches = batches.map(
+            lambda images, labels: (images, labels, tf.linalg.matvec(labels, weights))
+        )
+    return batches.prefetch(2)
+
+
+def class_weights(labels: pd.Series, class_names: tuple[str, ...]) -> np.ndarray:
+    """Weights that make each class count the same in the loss.
+
+    Args:
+        labels: The label of each training photo.
+        class_names: All classes, in order.
+
+    Returns:
+        float64 `(classes,)`: photos / (classes * photos of the class), as scikit-learn's
+        `class_weight="balanced"`; 0 for a class with no training photo.
+    """
+    counts = labels.value_counts().reindex(list(class_names), fill_value=0).to_numpy(dtype=float)
+    weights = np.zeros_like(counts)
+    present = counts > 0
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights
