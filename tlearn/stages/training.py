@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import pandas as pd
+import tensorflow as tf
 
 from tlearn import freezing
 from tlearn.errors import TrainingError
@@ -80,14 +81,14 @@ def run(
     if not stages:
         raise ValueError("A recipe needs at least one stage. Received: stages=()")
     classes = int(model.output_shape[-1])
-    held_out = _one_hot(validation, classes)
+    held_out = _counted(_one_hot(validation, classes))
     best: Best | None = None
     history: list[dict[str, Any]] = []
     table: list[dict[str, Any]] = []
     for stage in stages:
-        batches = _one_hot(train(stage) if callable(train) else train, classes)
+        batches = _counted(_one_hot(train(stage) if callable(train) else train, classes))
         trainable = freezing.unfreeze(model, stage.unfreeze)
-        steps = _steps(batches)
+        steps = len(batches)
         _compile(model, stage, steps)
         started = time.perf_counter()
         keeper, writer = KeepBest(stage.patience), History(stage, steps, progress)
@@ -186,11 +187,15 @@ def _one_hot(batches: Batches, classes: int) -> Batches:
     return batches.map(encode)
 
 
-def _steps(batches: Batches) -> int:
+def _counted(batches: Batches) -> Batches:
+    """The same batches, of a length that Keras can ask for."""
     steps = int(batches.cardinality())
-    if steps == -1:
+    if steps == tf.data.INFINITE_CARDINALITY:
         raise ValueError(
-            "The training data never end, so an epoch has no length. Use `.take(steps)`, or "
-            "`steps_per_epoch` batches of a repeated set. Received: an infinite tf.data.Dataset"
+            "The data never end, so an epoch has no length. Use `.take(steps)`. "
+            "Received: an infinite tf.data.Dataset"
         )
-    return steps if steps >= 0 else sum(1 for _ in batches)
+    if steps == tf.data.UNKNOWN_CARDINALITY:
+        steps = sum(1 for _ in batches)
+        batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
+    return batches
