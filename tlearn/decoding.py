@@ -9,6 +9,7 @@ once, by `check`, and kept beside its path.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -32,6 +33,9 @@ __all__ = [
 
 # The middle of 0..255, which the backbones' input scaling takes to about 0.
 _PADDING = 127.0
+# Autotuning has no time to tune in one batch and stays at one thread. The pool of the machine caps
+# this on smaller ones.
+_DECODED_AT_ONCE = 16
 _JPEG = b"\xff\xd8\xff"
 _GIF = b"GIF8"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -223,7 +227,7 @@ def decode_batch(
     # A data set inside the graph is the only place where TensorFlow catches the error of one
     # item. The blank at the end keeps it from being empty when nothing could be decoded.
     photos = tf.data.Dataset.from_tensor_slices((tf.range(count), encoded))
-    photos = photos.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
+    photos = photos.map(prepare, num_parallel_calls=_DECODED_AT_ONCE, deterministic=False)
     photos = photos.ignore_errors()
     blank = tf.data.Dataset.from_tensors((count, tf.zeros((size, size, 3))))
     batch = photos.concatenate(blank).batch(count + 1)
@@ -258,7 +262,7 @@ def _is_webp(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _load_with_pillow(path: bytes) -> tf.Tensor:
-    name = path.decode("utf-8", "surrogateescape")
+    name = os.fsdecode(path)
     try:
         return decode_with_pillow(Path(name).read_bytes())
     except DecodeError as error:
