@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-__all__ = ["SILENT", "Progress", "Task"]
+__all__ = ["Progress", "SILENT", "Task"]
 
 
 class Task:

@@ -1,0 +1,147 @@
+"""`tlearn predict` and `tlearn classify`: what is on a photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from tlearn.cli import completion, display
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlearn.runs import Run
+
+__all__ = ["CLASSIFY_EXAMPLE", "PREDICT_EXAMPLE", "classify", "predict"]
+
+PREDICT_EXAMPLE = "tlearn predict photo.jpg more_photos/ --output answers.csv"
+CLASSIFY_EXAMPLE = "tlearn classify photo.jpg --backbone efficientnet"
+
+_BAR_LENGTH = 10
+_MOST_ROWS = 50
+
+
+def predict(
+    context: typer.Context,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Photos, folders, or globs in quotes.")
+    ],
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="Run name, run folder, or folder of a SavedModel. Default: the latest run.",
+            autocompletion=completion.run_names,
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many classes per photo.")] = 5,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write all answers to this .csv, .json or .parquet file."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Photos per step.")] = 32,
+    root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
+) -> None:
+    """Name what is on photos, with a trained run."""
+    from tlearn import answers as library
+    from tlearn import finding, runs
+    from tlearn.cli.progress import watch
+    from tlearn.cli.quieting import load_tensorflow
+
+    # What can be wrong is told at once, and not after the seconds that TensorFlow takes to load.
+    if output is not None:
+        library.check_output(output)
+    finding.find(paths)
+    if run is None:
+        found: Run | str = runs.latest(root)
+    else:
+        found = run if Path(run).is_dir() else runs.load(run, root)
+    load_tensorflow(debug=context.find_root().params["debug"])
+    from tlearn import prediction
+
+    answers = prediction.predict(
+        paths, run=found, top=top, batch_size=batch_size, root=root, progress=watch()
+    )
+    if output is not None:
+        library.write(answers, output)
+    show(answers, output)
+
+
+def classify(
+    context: typer.Context,
+    photos: Annotated[
+        list[str], typer.Argument(metavar="PHOTO...", help="Photos, folders, or globs in quotes.")
+    ],
+    backbone: Annotated[
+        str,
+        typer.Option(
+            "--backbone",
+            "-b",
+            help="Pretrained network, see `tlearn backbones`.",
+            autocompletion=completion.backbone_names,
+        ),
+    ] = "efficientnet",
+    weights: Annotated[
+        str, typer.Option(help="'imagenet' or a local file of weights with their head.")
+    ] = "imagenet",
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many classes per photo.")] = 5,
+) -> None:
+    """Name the ImageNet classes on photos, with a pretrained network and no training."""
+    from tlearn import backbones, finding
+    from tlearn.cli.progress import watch
+    from tlearn.cli.quieting import load_tensorflow
+
+    backbones.resolve(backbone)
+    finding.find(photos)
+    load_tensorflow(debug=context.find_root().params["debug"])
+    from tlearn import classification
+
+    show(
+        classification.classify(
+            photos, backbone=backbone, weights=weights, top=top, progress=watch()
+        )
+    )
+
+
+def show(answers: pd.DataFrame, output: Path | None = None) -> None:
+    """Print the answers.
+
+    Args:
+        answers: What `prediction.predict` gave.
+        output: The file that holds them all, if there is one; the screen then shows the first.
+    """
+    shown = answers if output is None else answers.head(_MOST_ROWS)
+    rows = [_row(answer) for answer in shown.to_dict("records")]
+    console = display.stdout_console()
+    console.print(display.table(("file", "class", "probability", "next best"), rows))
+    if len(shown) < len(answers):
+        console.print(f"... and {len(answers) - len(shown):,} more.")
+    unreadable = answers["error"].notna().sum()
+    if unreadable:
+        console.print(f"{unreadable:,} of {len(answers):,} files could not be read.")
+    if output is not None:
+        console.print(f"Wrote {len(answers):,} rows to {display.cell(output)}", soft_wrap=True)
+
+
+def _row(answer: dict) -> tuple[object, ...]:
+    if isinstance(answer["error"], str):
+        reason = Text(display.cell(answer["error"]), style="yellow")
+        return answer["path"], Text("unreadable", style="yellow"), "", reason
+    others = []
+    rank = 2
+    while isinstance(answer.get(f"label_{rank}"), str):
+        others.append(f"{answer[f'label_{rank}']} {display.percent(answer[f'probability_{rank}'])}")
+        rank += 1
+    return answer["path"], answer["label"], _bar(answer["probability"]), ", ".join(others)
+
+
+def _bar(probability: float) -> Text:
+    """Such as `█████████▏  91.2 %`, its length in eighths of a letter."""
+    eighths = round(probability * _BAR_LENGTH * 8)
+    full, part = divmod(eighths, 8)
+    bar = "█" * full + ("▏▎▍▌▋▊▉"[part - 1] if part else "")
+    return Text(f"{bar:<{_BAR_LENGTH}}", style="green").append(
+        f" {100 * probability:5.1f} %", style="default"
+    )

@@ -1,0 +1,108 @@
+"""`tlearn report` and `tlearn runs`: what training gave."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from tlearn.cli import completion, display
+from tlearn.cli.display import ListFormat
+
+__all__ = ["REPORT_EXAMPLE", "RUNS_EXAMPLE", "ReportFormat", "report", "runs"]
+
+REPORT_EXAMPLE = "tlearn report --format csv --table per_class > per_class.csv"
+RUNS_EXAMPLE = "tlearn runs --format csv > runs.csv"
+
+
+class ReportFormat(str, Enum):
+    """How a report is written."""
+
+    text = "text"
+    csv = "csv"
+    json = "json"
+    markdown = "markdown"
+    parquet = "parquet"
+
+
+def report(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="Run name or run folder. Default: the latest run.",
+            autocompletion=completion.run_names,
+        ),
+    ] = None,
+    form: Annotated[
+        ReportFormat, typer.Option("--format", help="How to write it.")
+    ] = ReportFormat.text,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this table: summary, per_class, confusion, confused_pairs, stages, history, "
+            "skipped or predictions. CSV and Parquet take one at a time; default: per_class.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="File to write to, or folder for one file per table. Default: the screen.",
+        ),
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
+) -> None:
+    """Say how good a run is: per class, with intervals, and what it confuses."""
+    from tlearn import reporting
+
+    found = reporting.report(run, root=root)
+    if form is ReportFormat.text and table is None and output is None:
+        display.stdout_console().print(found.text)
+        return
+    written = found.write(form.value, output, table=table)
+    if written is not None:
+        display.stderr_console().print(f"Wrote {display.cell(written)}", soft_wrap=True)
+
+
+def runs(
+    root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
+    form: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.text,
+) -> None:
+    """List the runs with their accuracy, the newest first."""
+    from tlearn import runs as library
+
+    found = library.table(root)
+    if form is not ListFormat.text:
+        display.write_frame(found, form)
+        return
+    if found.empty:
+        display.stderr_console().print(
+            f"There is no run in {display.cell(root)} yet. Make one with: "
+            "tlearn finetune --dataset DIR",
+            soft_wrap=True,
+        )
+        return
+    rows = [_row(row) for row in found.to_dict("records")]
+    columns = ("run", "trained on", "accuracy", "macro F1")
+    display.stdout_console().print(display.table(columns, rows, numbers=2))
+
+
+def _row(row: dict[str, Any]) -> tuple[object, ...]:
+    """A run in two lines; of one that is not finished only its name and its age are known."""
+    created = "" if row["created"] != row["created"] else f"{row['created']:%Y-%m-%d %H:%M} UTC"
+    name = Text(display.cell(row["name"]), style="bold")
+    if row["state"] != "finished":
+        state = Text(f"{row['state']}, {created}" if created else row["state"], style="yellow")
+        return name, state
+    data = f"{row['dataset']}: {row['photos']:,} photos, {row['classes']:,} classes"
+    recipe = f"{row['recipe']} on {row['backbone']}"
+    return (
+        name.append(f"\n{created}", style="not bold"),
+        Text(f"{display.cell(data)}\n{display.cell(recipe)}"),
+        display.percent(row["accuracy"]),
+        display.percent(row["macro_f1"]),
+    )

@@ -1,0 +1,148 @@
+"""`tlearn finetune`."""
+
+from __future__ import annotations
+
+import shlex
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tlearn.cli import display, options
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tlearn.runs import Run
+
+__all__ = ["EXAMPLE", "finetune", "summary"]
+
+EXAMPLE = "tlearn finetune --dataset my_photos/ --backbone efficientnet"
+
+
+def finetune(
+    context: typer.Context,
+    dataset: options.DatasetOption,
+    validation: options.ValidationOption = None,
+    test: options.TestOption = None,
+    data_dir: options.DataDirOption = None,
+    strict: options.StrictOption = False,
+    backbone: options.BackboneOption = "efficientnet",
+    weights: options.WeightsOption = None,
+    image_size: options.ImageSizeOption = None,
+    resize: options.ResizeOption = None,
+    recipe: options.RecipeOption = None,
+    epochs: options.EpochsOption = None,
+    learning_rate: options.LearningRateOption = None,
+    unfreeze: options.UnfreezeOption = None,
+    augmentation: options.AugmentationOption = None,
+    mirror: options.MirrorOption = None,
+    hue: options.HueOption = None,
+    mixup: options.MixupOption = None,
+    cutmix: options.CutmixOption = None,
+    balance: options.BalanceOption = None,
+    batch_size: options.BatchSizeOption = None,
+    precision: options.PrecisionOption = None,
+    seed: options.SeedOption = None,
+    output: options.OutputOption = Path("saved_models"),
+    name: options.NameOption = None,
+) -> None:
+    """Train a classifier on a folder of photos, and keep it in a run folder."""
+    from tlearn import backbones, recipes
+    from tlearn.cli.progress import watch
+    from tlearn.cli.quieting import load_tensorflow
+
+    overrides = _given(
+        {
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "unfreeze": unfreeze,
+            "augmentation": augmentation,
+            "mirror": mirror,
+            "hue": hue,
+            "mixup": mixup,
+            "cutmix": cutmix,
+            "balance": balance,
+        }
+    )
+    # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
+    backbones.resolve(backbone)
+    recipes.load(recipe or "freeze_then_unfreeze").with_arguments(overrides)
+    load_tensorflow(debug=context.find_root().params["debug"])
+    from tlearn import workflow
+
+    given = _given(
+        {
+            "recipe": recipe,
+            "recipe_options": overrides or None,
+            "weights": weights,
+            "image_size": image_size,
+            "resize_mode": resize,
+            "batch_size": batch_size,
+            "precision": precision,
+            "seed": seed,
+            "validation": validation,
+            "test": test,
+            "data_dir": data_dir,
+            "name": name,
+        }
+    )
+    run = workflow.finetune(
+        dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **given
+    )
+    display.stdout_console().print(summary(run, output))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Only what the user said, as plain values, so that the library's defaults stay its own."""
+    return {
+        key: value.value if isinstance(value, Enum) else value
+        for key, value in options.items()
+        if value is not None
+    }
+
+
+def summary(run: Run, output: Path) -> RenderableType:
+    """The panel at the end of a run.
+
+    Args:
+        run: The finished run.
+        output: The folder it was written into.
+
+    Returns:
+        Accuracy, what the unfreeze gained, what was left out, and what to do next.
+    """
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    metrics = run.summary.set_index("metric")
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for metric, title in (("accuracy", "Test accuracy"), ("macro_f1", "Macro F1")):
+        if metric in metrics.index:
+            value, low, high = metrics.loc[metric, ["value", "low", "high"]]
+            line = f"{display.percent(value)}  ({display.percent(low)} to {display.percent(high)})"
+            facts.add_row(title, Text(line, style="bold green" if metric == "accuracy" else ""))
+    facts.add_row("Unfreezing", Text(_gain(run)))
+    skipped = len(run.skipped)
+    facts.add_row("Skipped", f"{skipped:,} files, named in the report" if skipped else "no file")
+    facts.add_row("Run folder", Text(display.cell(run.path)))
+    # A run in the usual place is found by its name alone.
+    known_as = run.name if output == Path("saved_models") else str(run.path)
+    quoted = display.cell(shlex.quote(known_as))
+    facts.add_row("Next", Text(f"tlearn report {quoted}\ntlearn predict PHOTOS --run {quoted}"))
+    return Panel(facts, title=Text(display.cell(run.name)), title_align="left", expand=False)
+
+
+def _gain(run: Run) -> str:
+    head, final = run.info["validation"]["head"], run.info["validation"]["final"]
+    if len(run.stages) < 2:
+        return "none: the recipe trains the head only"
+    points = f"{100 * (final - head):+.1f} points"
+    change = f"{display.percent(head)} to {display.percent(final)}"
+    if not run.stages["kept"].iloc[1:].any():
+        return "gained nothing on validation, so the frozen head was kept"
+    return f"{points} on validation ({change})"
