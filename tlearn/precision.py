@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import keras
 
-__all__ = ["PRECISIONS", "choose", "policy"]
+__all__ = ["PRECISIONS", "choose", "exact", "policy"]
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
@@ -60,6 +60,22 @@ def policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Compute float32 as float32: with TensorFloat-32 off, which GPUs round products to.
+
+    For numbers that are reported and compared. On a CPU it changes nothing.
+    """
+    import tensorflow as tf
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def _gpu_capabilities() -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ def freeze_then_unfreeze(
     epochs: int | None = None,
     head_learning_rate: float = 3e-3,
     learning_rate: float = 1e-3,
-    unfreeze: float = 0.66,
+    unfreeze: float = 0.6,
     layer_decay: float = 0.9,
     weight_decay: float = 1e-4,
     label_smoothing: float = 0.1,
