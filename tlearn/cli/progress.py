@@ -11,7 +11,7 @@ from types import TracebackType
 
 import rich.progress
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, ProgressColumn, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, ProgressColumn, TaskProgressColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -141,7 +141,7 @@ class Lines(Progress):
 
     def say(self, message: str) -> None:
         """Write a line."""
-        self.console.print(lines(message), soft_wrap=True)
+        self.console.print(Text(lines(message)), soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """Write a line that opens with `Warning:`."""
@@ -212,16 +212,25 @@ class _Screen(rich.progress.Progress):
                 yield Text(f"  {task.fields['note']}", no_wrap=True, overflow="ellipsis")
 
 
+class _Name(ProgressColumn):
+    """What is being done, cut where the rest of the line would not fit."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__(Column(no_wrap=True))
+        self.room = room
+
+    def render(self, task: rich.progress.Task) -> Text:
+        """Such as `Stage unfreeze, epoch 2 of 5`."""
+        name = Text(task.description)
+        name.truncate(self.room, overflow="ellipsis")
+        return name
+
+
 def _columns(width: int) -> list[ProgressColumn]:
     """The columns that fit `width` letters; at 60 and fewer there is no bar."""
-    name = Column(no_wrap=True, overflow="ellipsis")
-    described = TextColumn("{task.description}", markup=False, table_column=name)
     if width <= _NARROW:
-        return [
-            described,
-            TaskProgressColumn(show_speed=False),
-            _Rate(named=False),
-            _Left(named=False),
-        ]
-    bar = BarColumn(bar_width=24 if width >= _WIDE else 8)
-    return [described, bar, _Done(), _Rate(named=True), _Left(named=True)]
+        share = TaskProgressColumn(show_speed=False)
+        return [_Name(max(8, width - 22)), share, _Rate(named=False), _Left(named=False)]
+    bar = 24 if width >= _WIDE else 8
+    room = width - bar - 43
+    return [_Name(room), BarColumn(bar_width=bar), _Done(), _Rate(named=True), _Left(named=True)]
