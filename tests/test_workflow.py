@@ -1,0 +1,283 @@
+"""The main job on real photos (handwritten digits), end to end and through its accidents."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import tlearn
+from tlearn import runs
+from tlearn.datasets import sample
+from tlearn.errors import RecipeError, RunError, TlearnError
+
+QUICK = {"head_epochs": 3, "epochs": 2, "unfreeze": 0.1}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos") / "digits"
+    sample.write(folder, per_class=24, classes=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    """A run of the default recipe, cut short, with two unreadable files among the photos."""
+    (digits / "0" / "empty.jpg").touch()
+    (digits / "1" / "text.png").write_text("not a photo")
+    return tlearn.finetune(
+        digits, recipe_options=QUICK, image_size=64, output=tmp_path_factory.mktemp("runs")
+    )
+
+
+def test_it_learns(run):
+    assert run.info["metrics"]["accuracy"] > 0.8
+
+
+def test_every_photo_stands_in_exactly_one_split(run, digits):
+    splits = run.splits
+    assert len(splits) == 72
+    assert splits["path"].is_unique
+    assert set(splits["split"]) == {"train", "validation", "test"}
+    counts = run.info["dataset"]
+    assert counts["train"] + counts["validation"] + counts["test"] == 72
+
+
+def test_unreadable_files_are_named_and_left_out(run):
+    assert {Path(path).name for path in run.skipped["path"]} == {"empty.jpg", "text.png"}
+    assert run.info["dataset"]["skipped"] == 2
+
+
+def test_predictions_are_kept_for_validation_and_test_and_no_other_photo(run):
+    predictions = run.predictions
+    held_out = run.splits[run.splits["split"] != "train"]
+    assert sorted(predictions["path"]) == sorted(held_out["path"])
+    columns = [f"p[{name}]" for name in run.class_names]
+    np.testing.assert_allclose(predictions[columns].sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_saved_keras_model_gives_the_predictions_that_were_kept(run):
+    from tlearn import pipeline
+
+    model = keras.models.load_model(run.model_path)
+    test = run.splits[run.splits["split"] == "test"]
+    batches = pipeline.batches(
+        test, run.class_names, image_size=64, resize_mode=run.info["resize_mode"]
+    )
+    again = np.concatenate([model.predict_on_batch(images) for images, _ in batches])
+    kept = run.predictions[run.predictions["split"] == "test"]
+    kept = kept.set_index("path").loc[test["path"], [f"p[{name}]" for name in run.class_names]]
+    np.testing.assert_allclose(again, kept.to_numpy(), atol=1e-5)
+
+
+def test_the_export_was_compared_on_every_test_photo(run):
+    assert run.info["export"]["photos"] == run.info["dataset"]["test"]
+    assert run.info["export"]["max_difference"] < 1e-4
+
+
+def test_no_augmentation_and_no_nested_model_are_in_the_exported_model(run):
+    model = keras.models.load_model(run.model_path)
+    kinds = {type(layer).__name__ for layer in model.layers}
+    assert not any(kind.startswith("Random") for kind in kinds)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert model.output.dtype == "float32"
+
+
+def test_the_unfreeze_is_compared_with_the_frozen_head(run):
+    assert run.stages["stage"].tolist() == ["head", "unfreeze"]
+    assert run.info["validation"]["final"] >= run.info["validation"]["head"]
+
+
+def test_the_run_tells_how_it_was_made(run):
+    info = run.info
+    assert info["backbone"] == "efficientnet_lite0"
+    assert info["precision"] == "float32"
+    assert info["recipe_options"] == QUICK
+    assert {"tensorflow", "keras", "tlearn", "python"} <= set(info["versions"])
+    from tlearn import recipes
+
+    assert recipes.load(run.path / "recipe.toml").arguments == QUICK
+
+
+def test_the_report_and_predict_use_the_run(run, digits):
+    report = tlearn.report(run)
+    assert list(report.per_class["class"]) == ["0", "1", "2"]
+    photo = run.splits["path"].iloc[0]
+    answers = tlearn.predict([photo], run=run)
+    assert answers["label"].iloc[0] in run.class_names
+    held_out = run.predictions.iloc[0]
+    again = tlearn.predict([held_out["path"]], run=run).iloc[0]
+    assert again["label"] == held_out["predicted"]
+    assert again["probability"] == pytest.approx(held_out["probability"], abs=1e-4)
+
+
+def test_the_same_command_again_gets_a_name_of_its_own_and_the_same_split(run, digits):
+    again = tlearn.finetune(
+        digits,
+        recipe="linear_probe",
+        recipe_options={"epochs": 1},
+        image_size=64,
+        output=run.path.parent,
+    )
+    assert again.name == f"{run.name}-2"
+    pd.testing.assert_frame_equal(again.splits, run.splits)
+    assert runs.latest(run.path.parent).name == again.name
+
+
+def test_an_argument_that_the_recipe_does_not_take_stops_before_any_photo_is_read(tmp_path):
+    with pytest.raises(RecipeError, match="unfreeze"):
+        tlearn.finetune(
+            tmp_path / "absent",
+            recipe="linear_probe",
+            recipe_options={"unfreeze": 0.5},
+            output=tmp_path,
+        )
+
+
+def test_pretrained_weights_are_never_replaced_by_random_ones(digits, tmp_path):
+    with pytest.raises(TlearnError, match="weights"):
+        tlearn.finetune(digits, weights=str(tmp_path / "none.h5"), output=tmp_path / "runs")
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_class_with_one_photo_trains(digits, tmp_path):
+    import shutil
+
+    photos = tmp_path / "photos"
+    shutil.copytree(digits, photos)
+    lonely = photos / "lonely"
+    lonely.mkdir()
+    shutil.copy(next((digits / "2").glob("*.png")), lonely / "one.png")
+    # The same bytes stand in class 2 as well, so make it a photo of its own.
+    keras.utils.save_img(lonely / "one.png", np.full((32, 32, 3), 200.0))
+    result = tlearn.finetune(
+        photos,
+        recipe="linear_probe",
+        recipe_options={"epochs": 1},
+        image_size=64,
+        output=tmp_path / "runs",
+    )
+    assert "lonely" in result.class_names
+    assert (result.splits.query("label == 'lonely'")["split"] == "train").all()
+
+
+def command(digits: Path, output: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "tlearn",
+        "finetune",
+        "--dataset",
+        str(digits),
+        "--image-size",
+        "64",
+        "--epochs",
+        "2",
+        "--unfreeze",
+        "0.1",
+        "--output",
+        str(output),
+        *more,
+    ]
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(digits, tmp_path):
+    started = time.monotonic()
+    subprocess.run(command(digits, tmp_path / "whole"), check=True, capture_output=True)
+    whole = time.monotonic() - started
+    output = tmp_path / "killed"
+    for share in (0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95):
+        process = subprocess.Popen(
+            command(digits, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(timeout=share * whole)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    table = runs.table(output) if output.exists() else pd.DataFrame({"state": [], "name": []})
+    for name in table.loc[table["state"] == "finished", "name"]:
+        finished = runs.load(name, output)
+        assert len(finished.predictions) > 0
+        assert tf.saved_model.load(str(finished.saved_model_path)).signatures
+    assert "unfinished" in set(table["state"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_said_in_clear_words_and_leaves_nothing(digits, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk]).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        with pytest.raises(RunError, match="full"):
+            tlearn.finetune(
+                digits,
+                recipe="linear_probe",
+                recipe_options={"epochs": 1},
+                image_size=64,
+                output=disk / "runs",
+            )
+        assert runs.table(disk / "runs").empty
+        assert not [path for path in disk.rglob("*") if path.is_file()]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a read-only disk needs root")
+def test_a_read_only_output_folder_is_refused_before_training(digits, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk]).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        asked = subprocess.run(
+            command(digits, disk / "runs"), capture_output=True, text=True, check=False
+        )
+        assert asked.returncode == 1
+        assert "read-only" in asked.stderr.lower()
+        assert "Traceback" not in asked.stderr
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_is_exported_in_float32(digits, tmp_path, precision):
+    run = tlearn.finetune(
+        digits,
+        recipe_options={"head_epochs": 1, "epochs": 1, "unfreeze": 0.1},
+        image_size=64,
+        precision=precision,
+        output=tmp_path,
+    )
+    assert run.info["precision"] == precision
+    model = keras.models.load_model(run.model_path)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert run.info["export"]["max_difference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_real_photos_of_clothes_are_told_apart_by_the_head_alone(shared_data, tmp_path):
+    run = tlearn.finetune(
+        shared_data / "clothing",
+        recipe="linear_probe",
+        recipe_options={"epochs": 2},
+        output=tmp_path,
+    )
+    assert run.info["dataset"]["test"] == 372
+    assert run.info["metrics"]["accuracy"] > 0.80
+    assert run.info["export"]["max_difference"] < 1e-4
