@@ -1,0 +1,136 @@
+"""What a run amounts to: `report(run)` gives its tables, prints them and writes them.
+
+Needs neither TensorFlow nor the photos.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import pandas as pd
+
+from tlearn import runs
+from tlearn.evaluation import evaluate, measured_split
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+__all__ = ["Report", "report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The tables of one run.
+
+    Attributes:
+        run: The run.
+        split: The split that is measured: `"test"`, or `"validation"` when there is no test.
+        summary: Columns `metric`, `value`, `low`, `high`; see `evaluation.Evaluation`.
+        per_class: Precision, recall, F1 and support of each class, in class order.
+        confusion: Counts of photos; index `true`, columns `predicted`.
+        confused_pairs: The kinds of mistake, the most frequent first.
+        stages: What each stage of the training reached on validation.
+        history: Every epoch.
+        skipped: Every file that was left out, and why.
+
+    Example:
+
+    ```python
+    found = tlearn.report("clothing-efficientnet_lite0")
+    print(found)
+    found.per_class.sort_values("recall")
+    found.write("json", "report.json")
+    ```
+    """
+
+    run: runs.Run
+    split: str
+    summary: pd.DataFrame
+    per_class: pd.DataFrame
+    confusion: pd.DataFrame
+    confused_pairs: pd.DataFrame
+    stages: pd.DataFrame
+    history: pd.DataFrame
+    skipped: pd.DataFrame
+
+    @cached_property
+    def text(self) -> Group:
+        """The report for a console, as a rich renderable; good at 80 columns, needs no colour."""
+        from tlearn.reporting.text import layout
+
+        return layout(self)
+
+    def write(
+        self, form: str, output: str | Path | TextIO | None = None, *, table: str | None = None
+    ) -> Path | None:
+        """Write the report.
+
+        Args:
+            form: `"csv"`, `"json"`, `"markdown"`, `"parquet"` or `"text"`.
+            output: `None` for the standard output, an open text file, or a path. With `"csv"` and
+                `"parquet"` a path that ends so is one file, any other a folder with a file per
+                table.
+            table: Only this table: `"summary"`, `"per_class"`, `"confusion"`,
+                `"confused_pairs"`, `"stages"`, `"history"`, `"skipped"` or `"predictions"`. By
+                default one CSV or Parquet file holds `"per_class"`, a folder all of them, and the
+                other forms hold all but `"predictions"`, which is long.
+
+        Returns:
+            The file or folder that was written, or `None`. Files appear whole or not at all.
+
+        Raises:
+            RunError: When there is no such form or table, or the output cannot be written.
+        """
+        from tlearn.reporting.files import write
+
+        return write(self, form, output, table=table)
+
+    def __str__(self) -> str:
+        from tlearn.reporting.text import rendered
+
+        return rendered(self)
+
+
+def report(run: runs.Run | str | Path | None = None, *, root: str | Path = runs.ROOT) -> Report:
+    """Read a run and work out its figures from its predictions.
+
+    The figures are computed again, photo by photo, and equal those the run stored.
+
+    Args:
+        run: A `Run`, the name of a run in `root`, or the path of a run folder. `None` takes the
+            latest run in `root`.
+        root: The folder that holds the run folders.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        RunError: When there is no such run, or it is unfinished or damaged.
+
+    Example:
+
+    ```python
+    tlearn.report().per_class
+    ```
+    """
+    found = runs.latest(root) if run is None else runs.load(run, root)
+    predictions = found.read_predictions(["split", "label", "predicted"])
+    split = measured_split(predictions)
+    try:
+        evaluation = evaluate(predictions[predictions["split"] == split], found.class_names)
+    except ValueError as error:
+        raise found.damaged(str(error)) from error
+    return Report(
+        run=found,
+        split=split,
+        summary=evaluation.summary,
+        per_class=evaluation.per_class,
+        confusion=evaluation.confusion,
+        confused_pairs=evaluation.confused_pairs,
+        stages=found.stages,
+        history=found.history,
+        skipped=found.skipped,
+    )

@@ -1,0 +1,117 @@
+"""A report as CSV, JSON, Markdown, Parquet or plain text: to a stream, a file or a folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import pandas as pd
+
+from tlearn.atomic import filling, replacing
+from tlearn.errors import RunError
+from tlearn.reporting.text import rendered
+from tlearn.tables import flat, printable, readable, to_csv, to_json, to_markdown
+
+if TYPE_CHECKING:
+    from tlearn.reporting import Report
+
+__all__ = ["FORMS", "TABLES", "write"]
+
+FORMS = ("text", "csv", "json", "markdown", "parquet")
+TABLES = (
+    "summary",
+    "per_class",
+    "confusion",
+    "confused_pairs",
+    "stages",
+    "history",
+    "skipped",
+    "predictions",
+)
+_SUFFIX = {"text": ".txt", "csv": ".csv", "json": ".json", "markdown": ".md", "parquet": ".parquet"}
+_ONE_TABLE_PER_FILE = ("csv", "parquet")
+
+
+def write(
+    report: Report, form: str, output: str | Path | TextIO | None, *, table: str | None
+) -> Path | None:
+    """Write a report; see `Report.write`."""
+    _check("form", form, FORMS)
+    if table is not None:
+        _check("table", table, TABLES)
+    if output is None or not isinstance(output, (str, Path)):
+        if form == "parquet":
+            raise RunError(
+                "Parquet is no text and cannot be shown on the screen. Give a file or a folder "
+                "with --output, or take --format csv. Received: output=None"
+            )
+        (sys.stdout if output is None else output).write(_document(report, form, table))
+        return None
+    path, suffix = Path(output), _SUFFIX[form]
+    if form in _ONE_TABLE_PER_FILE and (path.suffix.lower() != suffix or path.is_dir()):
+        with filling(path) as folder:
+            for name in [table] if table else TABLES:
+                _write_file(report, form, name, folder / f"{name}{suffix}")
+        return path
+    if path.is_dir():
+        path = path / f"{table or 'report'}{suffix}"
+    with replacing(path) as file:
+        _write_file(report, form, table, file)
+    return path
+
+
+def _write_file(report: Report, form: str, table: str | None, file: Path) -> None:
+    if form == "parquet":
+        readable(_table(report, table or "per_class")).to_parquet(file, index=False)
+    else:
+        file.write_text(_document(report, form, table), encoding="utf-8", newline="\n")
+
+
+def _document(report: Report, form: str, table: str | None) -> str:
+    if form == "csv":
+        return to_csv(_table(report, table or "per_class"))
+    if form == "text" and table is None:
+        return rendered(report)
+    names = [table] if table else [name for name in TABLES if name != "predictions"]
+    if form == "json":
+        about = {"run": report.run.info, "path": report.run.path, "split": report.split}
+        return to_json(about | {name: _records(report, name) for name in names})
+    if form == "text":
+        return to_markdown(_table(report, names[0])) + "\n"
+    parts = [f"# {printable(report.run.name)}", _about(report)]
+    for name in names:
+        title = name.replace("_", " ").capitalize()
+        parts += [f"## {title}", to_markdown(_table(report, name))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _about(report: Report) -> str:
+    data = report.run.info["dataset"]
+    return (
+        f"{report.run.info['backbone']}, trained on {data.get('name')} "
+        f"({data.get('photos')} photos, {data.get('classes')} classes), measured on its "
+        f"{report.split} split. Ranges are 95 % intervals."
+    )
+
+
+def _table(report: Report, name: str) -> pd.DataFrame:
+    if name == "predictions":
+        return report.run.predictions
+    table: pd.DataFrame = getattr(report, name)
+    return flat(table) if name == "confusion" else table
+
+
+def _records(report: Report, name: str) -> object:
+    if name == "confusion":
+        counts = report.confusion
+        return {"classes": list(counts.columns), "counts": counts.to_numpy()}
+    return _table(report, name)
+
+
+def _check(argument: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RunError(
+            f"There is no report {argument} {value!r}; there are {', '.join(allowed)}. "
+            f"Received: {argument}={value!r}"
+        )

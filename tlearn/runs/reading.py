@@ -1,0 +1,213 @@
+"""Read a finished run folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tlearn.errors import RunError
+from tlearn.runs import layout
+from tlearn.tables import TRUE_BY_PREDICTED, from_csv
+
+__all__ = ["Run", "is_run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. Its files are read when they are first asked for.
+
+    ```
+    saved_models/clothing-efficientnet_lite0/
+    ├── run.json              what was trained, on what, how, how well
+    ├── labels.txt            the classes in the model's order
+    ├── recipe.toml           the recipe with every number spelled out
+    ├── splits.csv            every photo and the split it was in
+    ├── skipped.csv           every file left out, and why
+    ├── stages.csv            what each stage of the training reached
+    ├── history.csv           every epoch
+    ├── predictions.parquet   every validation and test photo with its probabilities
+    ├── summary.csv  per_class.csv  confusion.csv  confused_pairs.csv
+    ├── model.keras           the model for Keras
+    └── saved_model/          the model for everything else
+    ```
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which counts when someone has renamed it."""
+        return self.path.name
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What `run.json` holds; docs/run-folder.md lists its keys."""
+        try:
+            return layout.check_info(json.loads(self._text(layout.INFO)))
+        except ValueError as error:
+            raise self.damaged(str(error)) from error
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the model's order."""
+        try:
+            return layout.labels_from_text(self._text(layout.LABELS))
+        except ValueError as error:
+            raise self.damaged(f"{layout.LABELS}: {error}") from error
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each package that took part, by name."""
+        return dict(self.info.get("versions", {}))
+
+    @cached_property
+    def recipe_text(self) -> str:
+        """The recipe as TOML, with every number spelled out."""
+        return self._text(layout.RECIPE)
+
+    @property
+    def model_path(self) -> Path:
+        """The model for Keras, which may have been removed to save space."""
+        return self.path / layout.MODEL
+
+    @property
+    def saved_model_path(self) -> Path:
+        """The SavedModel directory, which may have been removed to save space."""
+        return self.path / layout.SAVED_MODEL
+
+    @cached_property
+    def splits(self) -> pd.DataFrame:
+        """Every photo: `path`, `label`, `split`, `group`, `digest`, `decoder`."""
+        return self._table("splits")
+
+    @cached_property
+    def skipped(self) -> pd.DataFrame:
+        """Every file that was left out: `path`, `reason`."""
+        return self._table("skipped")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch of each stage."""
+        return self._table("history")
+
+    @cached_property
+    def stages(self) -> pd.DataFrame:
+        """One row per stage, `kept` where the exported weights come from it."""
+        return self._table("stages")
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The stored `Evaluation.summary`."""
+        return self._table("summary")
+
+    @cached_property
+    def per_class(self) -> pd.DataFrame:
+        """The stored `Evaluation.per_class`."""
+        return self._table("per_class")
+
+    @cached_property
+    def confused_pairs(self) -> pd.DataFrame:
+        """The stored `Evaluation.confused_pairs`."""
+        return self._table("confused_pairs")
+
+    @cached_property
+    def confusion(self) -> pd.DataFrame:
+        """The stored `Evaluation.confusion`."""
+        table = self._table(layout.CONFUSION)
+        counts = table.iloc[:, 1:].to_numpy(dtype="int64")
+        try:
+            return pd.DataFrame(
+                counts,
+                index=pd.Index(self.class_names, name="true"),
+                columns=pd.Index(self.class_names, name="predicted"),
+            )
+        except ValueError as error:
+            raise self.damaged(f"confusion.csv: {error}") from error
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Every validation and test photo; columns as `evaluation.make_predictions` gives them."""
+        return self.read_predictions()
+
+    def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Some columns of `predictions`, which is quicker where there are many classes.
+
+        Args:
+            columns: Their names, or `None` for all.
+
+        Returns:
+            One row per validation and test photo.
+        """
+        path = self.path / layout.PREDICTIONS
+        try:
+            return pd.read_parquet(path, columns=None if columns is None else list(columns))
+        except (OSError, ValueError, KeyError) as error:
+            raise self.damaged(f"{path.name}: {error}") from error
+
+    def check(self) -> Run:
+        """Raise `RunError` unless the folder is a whole finished run; give it back."""
+        if layout.unfinished_name(self.path) is not None:
+            raise RunError(
+                f"{self.path} is what a run that was killed left behind; it holds "
+                f"{_listing(self.path)}. Only a finished run can be read: train again, and remove "
+                f"this folder. Received: run={str(self.path)!r}"
+            )
+        missing = [name for name in layout.REQUIRED if not (self.path / name).is_file()]
+        if layout.INFO in missing:
+            raise RunError(
+                f"{self.path} is no run folder: it has no {layout.INFO}; it holds "
+                f"{_listing(self.path)}. `tlearn runs` lists the runs. "
+                f"Received: run={str(self.path)!r}"
+            )
+        if missing:
+            raise self.damaged(f"it lacks {', '.join(missing)}")
+        _ = self.info
+        return self
+
+    def damaged(self, reason: str) -> RunError:
+        """The error to raise when a file of this run says what it cannot say."""
+        return RunError(
+            f"The run folder {self.path} is damaged: {reason}. It holds {_listing(self.path)}. "
+            "Copy it again from where it was made, or train again. "
+            f"Received: run={str(self.path)!r}"
+        )
+
+    def _text(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.damaged(f"{name}: {error}") from error
+
+    def _table(self, name: str) -> pd.DataFrame:
+        path = self.path / layout.table_file(name)
+        try:
+            if name == layout.CONFUSION:
+                return from_csv(path, {TRUE_BY_PREDICTED: "text"}, rest="whole")
+            return from_csv(path, layout.TABLES[name])
+        except (OSError, ValueError, csv.Error) as error:
+            raise self.damaged(f"{path.name}: {error}") from error
+
+
+def is_run(folder: str | Path) -> bool:
+    """Whether `folder` is a finished run's, by the one file that is written last."""
+    folder = Path(folder)
+    return layout.unfinished_name(folder) is None and (folder / layout.INFO).is_file()
+
+
+def _listing(folder: Path) -> str:
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        return f"nothing that can be read ({error.strerror})"
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more if names else "nothing"
