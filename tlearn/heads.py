@@ -24,7 +24,7 @@ def attach(backbone: keras.Model, num_classes: int, *, dropout: float = 0.2) -> 
 
     Returns:
         A flat functional model from the same pixels to `(batch, num_classes)` float32
-        probabilities. Its new layers are named `features`, `dropout`, `logits` and
+        probabilities. Its new layers are named `head_pooling`, `head_dropout`, `logits` and
         `probabilities`.
 
     Raises:
@@ -48,8 +48,8 @@ def attach(backbone: keras.Model, num_classes: int, *, dropout: float = 0.2) -> 
             f"Received: backbone.output_shape={backbone.output_shape}"
         )
     if len(x.shape) == 4:
-        x = keras.layers.GlobalAveragePooling2D(name="features")(x)
-    x = keras.layers.Dropout(dropout, name="dropout")(x)
+        x = keras.layers.GlobalAveragePooling2D(name="head_pooling")(x)
+    x = keras.layers.Dropout(dropout, name="head_dropout")(x)
     x = keras.layers.Dense(num_classes, name="logits")(x)
     x = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(x)
     return keras.Model(backbone.inputs, x, name=backbone.name)

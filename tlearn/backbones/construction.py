@@ -67,6 +67,8 @@ def build(
     # Each of these modules loads TensorFlow.
     if row.source == "bundled":
         from tlearn.backbones.bundled import build_bundled as build_row
+    elif row.source == "keras.applications":
+        from tlearn.backbones.keras_applications import build_application as build_row
     else:
         raise NotImplementedError
     return build_row(row, weights=weights, image_size=image_size, include_top=include_top)
