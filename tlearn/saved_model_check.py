@@ -1,0 +1,60 @@
+"""The script by which `verification` asks a SavedModel, in a process that knows nothing of tlearn.
+
+Run as `python -I saved_model_check.py SAVED_MODEL RESULT.npz BATCH_SIZE`. On standard input come
+frames, each an eight-byte length and as many bytes: first the caller's `sys.path` in JSON, so
+that TensorFlow is found wherever the caller found it, then one frame per photo.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+__all__ = ["frames", "main"]
+
+
+def frames(stream: BinaryIO) -> Iterator[bytes]:
+    """Read frames until the stream ends."""
+    while header := stream.read(8):
+        yield stream.read(int.from_bytes(header, "big"))
+
+
+def main(saved_model: str, result: str, batch_size: int, stream: BinaryIO) -> None:
+    """Answer every photo of `stream` with a SavedModel, and write what it said to `result`."""
+    photos = frames(stream)
+    sys.path.extend(json.loads(next(photos)))
+    for name in ("keras", "tlearn"):
+        # From here on, importing either is an error: TensorFlow imports Keras by itself where
+        # it can, which would hide that the SavedModel needs it.
+        sys.modules[name] = None  # type: ignore[assignment]
+
+    import numpy as np
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(saved_model)
+    about = loaded.signatures["about"]()
+    class_names = [name.decode() for name in about["class_names"].numpy()]
+    probabilities = [np.zeros((0, len(class_names)), np.float32)]
+    indices = [np.zeros(0, np.int64)]
+    names: list[str] = []
+    answer = loaded.signatures["serving_default"]
+    while batch := list(islice(photos, batch_size)):
+        said = answer(images=tf.constant(batch))
+        probabilities.append(said["probabilities"].numpy())
+        indices.append(said["class_index"].numpy())
+        names.extend(name.decode() for name in said["class_name"].numpy())
+    with open(result, "wb") as file:  # noqa: PTH123
+        np.savez(
+            file,
+            probabilities=np.concatenate(probabilities),
+            class_index=np.concatenate(indices),
+            class_name=np.array(names, dtype=str),
+            class_names=np.array(class_names, dtype=str),
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.stdin.buffer)
