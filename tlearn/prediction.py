@@ -1,0 +1,193 @@
+"""What a trained classifier says of files: a table with one row each.
+
+Every answer comes from a SavedModel, a run's own or a bare one, so that `tlearn predict` says
+exactly what the exported model will say wherever it is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import tensorflow as tf
+
+from tlearn import runs
+from tlearn.answers import answers_table, tell_errors, write
+from tlearn.decoding import route
+from tlearn.errors import DecodeError, RunError
+from tlearn.finding import find
+from tlearn.photo_bytes import servable
+from tlearn.progress import SILENT, Progress
+
+__all__ = ["predict", "write"]
+
+_BATCH_BYTES = 64 * 2**20
+_FILE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class _Photo:
+    path: Path
+    data: bytes = b""
+    error: str | None = None
+    resort: bool = False  # whether Pillow may still read what the graph could not
+
+
+class _Classifier:
+    """A SavedModel written by `export`. Holds the loaded object, whose variables die with it."""
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            self._loaded: Any = tf.saved_model.load(str(directory))
+            about = self._loaded.signatures["about"]()
+            self._answer = self._loaded.signatures["serving_default"]
+        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+            raise RunError(
+                "The SavedModel cannot be used. Expected one that tlearn wrote, whole, with the "
+                "signatures 'serving_default' and 'about'; export it again. "
+                f"Received: run={str(directory)!r} ({type(error).__name__}: {error})"
+            ) from error
+        self.class_names = [name.decode() for name in about["class_names"].numpy()]
+
+    def __call__(self, photos: Sequence[bytes]) -> tuple[npt.NDArray, npt.NDArray]:
+        """Probabilities `(photos, classes)` and whether each could be read `(photos,)`."""
+        said = self._answer(images=tf.constant(list(photos), tf.string))
+        return said["probabilities"].numpy(), said["class_index"].numpy() >= 0
+
+
+def predict(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    run: runs.Run | str | Path | None = None,
+    top: int = 5,
+    batch_size: int = 32,
+    root: str | Path = "saved_models",
+    progress: Progress = SILENT,
+) -> pd.DataFrame:
+    """Classify photos.
+
+    Files are read ahead in a thread while the model works; no more than two batches of them are
+    in memory at a time.
+
+    Args:
+        paths: Files, folders (with all that is below them) and globs, mixed.
+        run: A run, its folder, its name under `root`, or the folder of a bare SavedModel that
+            `export` wrote; by default the latest finished run under `root`.
+        top: How many classes to name per photo, at most as many as there are.
+        batch_size: Photos per call of the model.
+        root: The folder of run folders.
+        progress: Who watches.
+
+    Returns:
+        One row per file, in the order found: `path`, `label` and `probability` of the most
+        probable class, `label_2`, `probability_2` and so on, and `error`, which is `None`, or
+        why the file could not be read (then the other columns are empty).
+
+    Raises:
+        DatasetError: There is no file to look at.
+        DecodeError: Not one of the files could be read.
+        RunError: There is no such run, or its SavedModel is damaged.
+
+    Example:
+
+    ```python
+    table = predict(["photo.jpg", "more_photos/"], run="clothing-efficientnet_lite0", top=3)
+    ```
+    """
+    for name, number in {"top": top, "batch_size": batch_size}.items():
+        if number < 1:
+            raise ValueError(f"Expected a number of 1 or more. Received: {name}={number}")
+    files = find(paths)
+    classifier = _Classifier(_saved_model(run, Path(root)))
+    parts: list[pd.DataFrame] = []
+    batches = _batches(files, batch_size)
+    with (
+        ThreadPoolExecutor(1, "read-ahead") as reader,
+        progress.task("Predicting", total=len(files)) as task,
+    ):
+        following: Future[list[_Photo]] = reader.submit(next, batches, [])
+        while batch := following.result():
+            following = reader.submit(next, batches, [])
+            probabilities, errors = _answers(classifier, batch)
+            paths_of = [photo.path for photo in batch]
+            names = classifier.class_names
+            # Only what will be shown is kept: of a thousand classes, five.
+            parts.append(answers_table(paths_of, probabilities, names, errors, top))
+            task.advance(len(batch))
+    table = pd.concat(parts, ignore_index=True)
+    tell_errors(table, progress)
+    return table
+
+
+def _saved_model(run: runs.Run | str | Path | None, root: Path) -> Path:
+    if run is None:
+        return runs.latest(root).saved_model_path
+    if not isinstance(run, runs.Run) and (Path(run) / "saved_model.pb").is_file():
+        return Path(run)
+    return runs.load(run, root).saved_model_path
+
+
+def _batches(files: Sequence[Path], batch_size: int) -> Iterator[list[_Photo]]:
+    batch: list[_Photo] = []
+    for file in files:
+        batch.append(_read(file))
+        if len(batch) == batch_size or sum(len(photo.data) for photo in batch) > _BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _read(path: Path) -> _Photo:
+    try:
+        if not path.exists():
+            return _Photo(path, error="there is no such file")
+        if not path.is_file():
+            return _Photo(path, error="not a regular file")
+        if path.stat().st_size > _FILE_BYTES:
+            return _Photo(path, error="larger than 1 GiB, which no photo is")
+        data = path.read_bytes()
+        decoder = route(data)
+        return _Photo(path, servable(data, decoder), resort=decoder == "graph")
+    except DecodeError as error:
+        return _Photo(path, error=str(error))
+    except OSError as error:
+        return _Photo(path, error=error.strerror or str(error))
+
+
+def _answers(
+    classifier: _Classifier, batch: Sequence[_Photo]
+) -> tuple[npt.NDArray, list[str | None]]:
+    errors = [photo.error for photo in batch]
+    probabilities = np.zeros((len(batch), len(classifier.class_names)), np.float32)
+    asked = {at: photo.data for at, photo in enumerate(batch) if photo.error is None}
+    for unread in _ask(classifier, asked, probabilities):
+        errors[unread] = "it cannot be decoded"
+    resort = {}
+    for at in asked:
+        if errors[at] is not None and batch[at].resort:
+            try:
+                resort[at] = servable(batch[at].data, "pillow")
+                errors[at] = None
+            except DecodeError as error:
+                errors[at] = str(error)
+    for unread in _ask(classifier, resort, probabilities):
+        errors[unread] = "it cannot be decoded"
+    return probabilities, errors
+
+
+def _ask(
+    classifier: _Classifier, photos: dict[int, bytes], probabilities: npt.NDArray
+) -> list[int]:
+    """Fill in the rows of `photos`, and give the places of those that could not be read."""
+    if not photos:
+        return []
+    places = list(photos)
+    probabilities[places], readable = classifier(list(photos.values()))
+    return [at for at, read in zip(places, readable, strict=True) if not read]
