@@ -12,8 +12,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tlearn.decoding import resize
 from tlearn.mixing import mix
+from tlearn.resizing import resize
 
 __all__ = ["STRENGTHS", "Augmentation", "augment", "mix"]
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from tlearn import orientation
 from tlearn.errors import DecodeError
 from tlearn.pillow_decoding import Decoder, check_jpeg, decode_with_pillow, route
 from tlearn.resize_modes import DEFAULT_RESIZE, RESIZE_MODES
+from tlearn.resizing import resize
 
 __all__ = [
     "DEFAULT_RESIZE",
@@ -31,8 +33,6 @@ __all__ = [
     "route",
 ]
 
-# The middle of 0..255, which the backbones' input scaling takes to about 0.
-_PADDING = 127.0
 # Autotuning has no time to tune in one batch and stays at one thread. The pool of the machine caps
 # this on smaller ones.
 _DECODED_AT_ONCE = 16
@@ -113,12 +113,22 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
         pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
         return orientation.apply(pixels, orientation.read(encoded))
 
+    def gif() -> tf.Tensor:
+        pixels = _first_frame(encoded)
+        width_height = tf.io.decode_raw(tf.strings.substr(encoded, 6, 4), tf.uint16)
+        is_whole = tf.reduce_all(tf.shape(pixels)[1::-1] == tf.cast(width_height, tf.int32))
+        # TensorFlow misplaces a first frame that is smaller than the picture.
+        with tf.control_dependencies([tf.debugging.Assert(is_whole, ["a GIF in parts"])]):
+            return tf.identity(pixels)
+
     def other() -> tf.Tensor:
         # `decode_image` takes BMP as well, and a palette BMP comes out wrong without a word.
-        known = tf.reduce_any([_starts(encoded, _PNG), _starts(encoded, _GIF), _is_webp(encoded)])
-        return tf.io.decode_image(tf.where(known, encoded, ""), channels=3, expand_animations=False)
+        is_known = _starts(encoded, _PNG) | _is_webp(encoded)
+        return _first_frame(tf.where(is_known, encoded, ""))
 
-    image = tf.cond(_starts(encoded, _JPEG), jpeg, other)
+    image = tf.cond(
+        _starts(encoded, _JPEG), jpeg, lambda: tf.cond(_starts(encoded, _GIF), gif, other)
+    )
     image.set_shape((None, None, 3))
     return image
 
@@ -146,52 +156,6 @@ def load(path: tf.Tensor, decoder: tf.Tensor) -> tf.Tensor:
 
     image = tf.cond(tf.equal(decoder, "graph"), lambda: decode(tf.io.read_file(path)), with_pillow)
     image.set_shape((None, None, 3))
-    return image
-
-
-def resize(image: tf.Tensor, size: int, mode: str = DEFAULT_RESIZE) -> tf.Tensor:
-    """Make a photo square, with antialiasing.
-
-    Args:
-        image: `uint8` or float tensor of shape `(height, width, 3)` or
-            `(batch, height, width, 3)`.
-        size: The side of the square, in pixels.
-        mode: `"crop"` keeps the largest centred square, `"pad"` keeps the whole photo and fills
-            up with grey, `"stretch"` makes the sides equal.
-
-    Returns:
-        `float32` tensor of shape `(size, size, 3)` or `(batch, size, size, 3)`, values 0 to 255.
-
-    Raises:
-        ValueError: If there is no such mode.
-
-    Example:
-
-    ```python
-    square = resize(decode(encoded), 224, "crop")
-    ```
-    """
-    if mode not in RESIZE_MODES:
-        raise ValueError(
-            f"There is no such way to make a photo square. Expected one of {RESIZE_MODES}. "
-            f"Received: mode={mode!r}"
-        )
-    shape = tf.shape(image)
-    height, width = shape[-3], shape[-2]
-    if mode == "crop":
-        side = tf.minimum(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        image = image[..., top : top + side, left : left + side, :]
-    if mode != "pad":
-        return _antialiased(image, (size, size))
-    longer = tf.maximum(height, width)
-    inner = [_scaled(height, size, longer), _scaled(width, size, longer)]
-    image = _antialiased(image, inner)
-    before = [(size - inner[0]) // 2, (size - inner[1]) // 2]
-    paddings = [[side, size - part - side] for side, part in zip(before, inner, strict=True)]
-    paddings = [[0, 0]] * (len(image.shape) - 3) + paddings + [[0, 0]]
-    image = tf.pad(image, paddings, constant_values=_PADDING)
-    image.set_shape((*image.shape[:-3], size, size, 3))
     return image
 
 
@@ -242,13 +206,9 @@ def decode_batch(
     return pixels, readable
 
 
-def _antialiased(image: tf.Tensor, size: tuple[int, int] | list[tf.Tensor]) -> tf.Tensor:
-    resized = tf.image.resize(image, size, method="bilinear", antialias=True)
-    return tf.clip_by_value(tf.cast(resized, tf.float32), 0.0, 255.0)
-
-
-def _scaled(side: tf.Tensor, size: int, longer: tf.Tensor) -> tf.Tensor:
-    return tf.maximum(1, (2 * side * size + longer) // (2 * longer))
+def _first_frame(encoded: tf.Tensor) -> tf.Tensor:
+    pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return tf.ensure_shape(pixels, (None, None, 3))
 
 
 def _starts(encoded: tf.Tensor, magic: bytes) -> tf.Tensor:
@@ -261,8 +221,8 @@ def _is_webp(encoded: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_full_match(head, r"(?s)RIFF\C{4}WEBP")
 
 
-def _load_with_pillow(path: bytes) -> tf.Tensor:
-    name = os.fsdecode(path)
+def _load_with_pillow(path: bytes | np.ndarray) -> np.ndarray:
+    name = os.fsdecode(np.asarray(path).item())  # an array when run eagerly
     try:
         return decode_with_pillow(Path(name).read_bytes())
     except DecodeError as error:

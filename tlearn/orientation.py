@@ -143,13 +143,9 @@ def _read_tiff(tiff: tf.Tensor) -> tf.Tensor:
     entries = tf.reshape(entries, (-1, 12))
 
     kind, values = number(entries[:, 2:4]), number(entries[:, 4:8])
-    value = tf.where(
-        kind == 3,
-        number(entries[:, 8:10]),
-        tf.where(kind == 4, number(entries[:, 8:12]), number(entries[:, 8:9])),
-    )
-    fits = (number(entries[:, 0:2]) == _TAG) & (values == 1)
-    fits &= (kind == 1) | (kind == 3) | (kind == 4)
+    is_short, is_long = (kind == 3) | (kind == 8), (kind == 4) | (kind == 9)
+    value = tf.where(is_short, number(entries[:, 8:10]), number(entries[:, 8:12]))
+    fits = (number(entries[:, 0:2]) == _TAG) & (values == 1) & (is_short | is_long)
     fits &= (value >= 1) & (value <= 8) & (is_little | is_big)
     # A tag that stands twice counts as it stood last, as in Pillow.
     found = tf.boolean_mask(value, fits)

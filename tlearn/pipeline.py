@@ -14,9 +14,10 @@ import pandas as pd
 import tensorflow as tf
 
 from tlearn.augment import Augmentation, augment
-from tlearn.decoding import decode, load, resize
+from tlearn.decoding import decode, load
 from tlearn.errors import DatasetError
 from tlearn.resize_modes import DEFAULT_RESIZE
+from tlearn.resizing import resize
 
 __all__ = ["batches"]
 
