@@ -38,10 +38,8 @@ class ConfusionMatrix:
         first = len(heads[-1])
         room = options.max_width - first - 1 - sum(width + 1 for width in widths)
         if len(names) > MOST_CLASSES or room < LEAST_ROOM:
-            yield Text(
-                f"The confusion matrix of {len(names):,} classes is too wide for here; get it "
-                "with --format csv --table confusion"
-            )
+            yield Text(f"Confusion: {len(names):,} classes are too wide for here", style="bold")
+            yield Text("Get it by: --format csv --table confusion", style="dim")
             return
         room = min(room, max(map(cell_len, names)))
         yield Text("Confusion: a row per true class, a column per predicted class", style="bold")

@@ -125,10 +125,7 @@ def _classes(report: Report) -> RenderableType:
     title = f"Classes, on {report.split} photos, in %"
     if len(rows) > MOST_CLASSES:
         rows = rows.sort_values("recall", kind="stable").head(MOST_ROWS * 2)
-        title += (
-            f": the {len(rows)} of {len(report.per_class):,} with the lowest recall "
-            "(all: --format csv --table per_class)"
-        )
+        title += f": the {len(rows)} of {len(report.per_class):,} with the lowest recall"
     table = _new_table()
     table.add_column("Class", overflow="fold")
     table.add_column("Photos", justify="right")
@@ -148,8 +145,12 @@ def _classes(report: Report) -> RenderableType:
         )
     notes = ["< lowest recall"] if worst else []
     if empty := int((report.per_class["support"] == 0).sum()):
-        notes.append(f"- no {report.split} photo ({empty} classes), out of the means")
-    return _titled(title, table, *([Text("; ".join(notes), style="dim")] if notes else []))
+        which = "1 class" if empty == 1 else f"{empty} classes"
+        notes.append(f"- no {report.split} photo ({which}), out of the means")
+    lines = ["; ".join(notes)] if notes else []
+    if len(rows) < len(report.per_class):
+        lines.append("All of them: --format csv --table per_class")
+    return _titled(title, table, *(Text(line, style="dim") for line in lines))
 
 
 def _pairs(report: Report) -> RenderableType:
