@@ -1,0 +1,91 @@
+"""Photos that must stay on one side of every split, each bundle with its place on a line.
+
+Two photos are tied when their files hold the same bytes or they are of one group; so are photos
+that are tied through others. No TensorFlow here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Bundle", "bundles"]
+
+_Key = tuple[str, str]  # ("digest" or "group", its value)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Photos that are tied together.
+
+    Args:
+        rows: Their row numbers, in order.
+        place: From 0 to below 1, evenly spread over bundles, from the seed and the content only.
+    """
+
+    rows: tuple[int, ...]
+    place: float
+
+
+def bundles(
+    digests: Sequence[str], groups: Sequence[str | None], rows: Sequence[int], *, seed: int
+) -> list[Bundle]:
+    """Tie photos into bundles.
+
+    A bundle's place comes from its digest or, where it has groups, from these alone: a copy of a
+    photo, or one more photo of a group, changes no place.
+
+    Args:
+        digests: What each photo's bytes hash to.
+        groups: Each photo's group, or `None`.
+        rows: The row numbers that take part; all others are passed over.
+        seed: Another seed gives other places.
+
+    Returns:
+        The bundles, in the order of their first rows. Every one of `rows` is in exactly one.
+
+    Example:
+
+    ```python
+    bundles(["a", "b", "a"], [None, None, None], [0, 1, 2], seed=0)  # rows (0, 2) and (1,)
+    ```
+    """
+    parent: dict[_Key, _Key] = {}
+
+    def root(key: _Key) -> _Key:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for row in rows:
+        group = groups[row]
+        digest = root(("digest", digests[row]))
+        if group is not None:
+            parent[digest] = root(("group", group))
+
+    members: dict[_Key, list[int]] = {}
+    for row in rows:
+        members.setdefault(root(("digest", digests[row])), []).append(row)
+    return [
+        Bundle(tuple(together), _place(seed, together, digests, groups))
+        for together in members.values()
+    ]
+
+
+def _place(
+    seed: int, rows: list[int], digests: Sequence[str], groups: Sequence[str | None]
+) -> float:
+    names = {f"group:{groups[row]}" for row in rows if groups[row] is not None}
+    # Without a group, only copies of one file are tied, which share their digest. Of several
+    # groups the smallest hash counts, so that of two bundles that become one, one stays put.
+    names = names or {f"digest:{digests[rows[0]]}"}
+    return min(_hash(f"{seed}:{name}") for name in names)
+
+
+def _hash(text: str) -> float:
+    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest()
+    # 53 bits are what a float holds exactly.
+    return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)

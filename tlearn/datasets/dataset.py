@@ -1,0 +1,111 @@
+"""The value that every source of photos becomes. No TensorFlow here."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+__all__ = ["SPLITS", "Dataset", "Listing", "natural_sorted", "short_list", "table_of"]
+
+SPLITS = ("train", "validation", "test")
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Photos that can be read, and the classes they stand for.
+
+    Args:
+        name: A short name, for run folders: `"clothing"`, `"tf_flowers"`.
+        source: What the user gave.
+        examples: One row per readable photo, natural-sorted by label, then path. Columns:
+            `path` (str, absolute), `label` (str), `split` (`"train"`, `"validation"`, `"test"`
+            or `None` while undecided), `group` (str or `None`), `digest` (SHA-256 of the file's
+            bytes, in hex), `decoder` (`"graph"` or `"pillow"`).
+        class_names: All classes, natural-sorted; a class's index is its place here.
+        skipped: One row per file that was left out. Columns: `path`, `reason`.
+    """
+
+    name: str
+    source: str
+    examples: pd.DataFrame
+    class_names: tuple[str, ...]
+    skipped: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source says it holds, before any photo has been looked at.
+
+    Args:
+        name: A short name for the data set.
+        examples: Columns `path`, `label`, `split`, `group`, as in `Dataset`.
+        class_names: Every class the source names, also one that holds nothing.
+        skipped: Files that are left out already, as `(path, reason)`.
+        advice: How to mend the source should it turn out to be no data set; may be empty.
+    """
+
+    name: str
+    examples: pd.DataFrame
+    class_names: tuple[str, ...]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    advice: str = ""
+
+
+def natural_sorted(texts: Iterable[str]) -> list[str]:
+    """Sort as people do: `"2"` before `"10"`, `"img9"` before `"img10"`, case second.
+
+    Args:
+        texts: What to sort.
+
+    Returns:
+        The sorted texts. The order depends on nothing but the texts themselves.
+
+    Example:
+
+    ```python
+    natural_sorted(["10", "2", "Dog", "cat"])  # ["2", "10", "cat", "Dog"]
+    ```
+    """
+    return sorted(texts, key=_natural_key)
+
+
+def table_of(columns: dict[str, Iterable[object]]) -> pd.DataFrame:
+    """A table of Python objects, in which `None` stays `None` under every version of pandas.
+
+    Args:
+        columns: The values of each column, by its name.
+
+    Returns:
+        The table, every column of dtype `object`.
+    """
+    return pd.DataFrame(
+        {name: pd.Series(list(values), dtype=object) for name, values in columns.items()}
+    )
+
+
+def short_list(names: Iterable[str], most: int = 5) -> str:
+    """The first few names for a message, and how many more there are.
+
+    Args:
+        names: The names.
+        most: How many are written out.
+
+    Returns:
+        Such as `"a, b, c and 7 more"`.
+    """
+    names = list(names)
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _natural_key(text: str) -> tuple[object, ...]:
+    # Splitting at digits always puts text at even and digits at odd places, so that two keys
+    # never compare a text with a number.
+    parts = _DIGITS.split(unicodedata.normalize("NFC", text).casefold())
+    return (*(int(part) if place % 2 else part for place, part in enumerate(parts)), "", text)
