@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from tlearn.cli import completion, display
 from tlearn.cli.display import ListFormat
@@ -19,6 +20,18 @@ __all__ = ["BACKBONES_EXAMPLE", "RECIPES_EXAMPLE", "backbones", "recipes"]
 BACKBONES_EXAMPLE = "tlearn backbones --local"
 RECIPES_EXAMPLE = "tlearn recipes freeze_then_unfreeze > my_recipe.toml"
 
+_COLUMNS = (
+    "name",
+    "aliases",
+    "source",
+    "parameters",
+    "image_size",
+    "top1",
+    "top1_source",
+    "weights_from",
+    "here",
+)
+
 
 def backbones(
     local: Annotated[
@@ -28,8 +41,6 @@ def backbones(
     form: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.text,
 ) -> None:
     """List the backbones: size, ImageNet accuracy, and whether their weights are here."""
-    import pandas as pd
-
     from tlearn import backbones as library
     from tlearn.backbones.table import ALIASES
 
@@ -45,6 +56,7 @@ def backbones(
             {
                 "name": backbone.name,
                 "aliases": " ".join(sorted(shortcuts.get(backbone.name, []))),
+                "source": backbone.source,
                 "parameters": backbone.parameters,
                 "image_size": backbone.image_size,
                 "top1": backbone.top1,
@@ -54,36 +66,42 @@ def backbones(
             }
         )
     if form is not ListFormat.text:
-        display.write_frame(pd.DataFrame(rows), form)
+        import pandas as pd
+
+        display.write_frame(pd.DataFrame(rows, columns=list(_COLUMNS)), form)
         return
-    shown = [
-        (
-            row["name"],
-            row["aliases"],
-            "yes" if row["here"] else "no",
-            row["weights_from"],
-            "-" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f} M",
-            row["image_size"] or "-",
-            display.percent(row["top1"]),
-        )
-        for row in rows
-    ]
-    columns = ("name", "also", "here", "weights from", "parameters", "pixels", "top-1")
+    _show(rows)
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """One table per source, so that what its rows share stands above it and they stay short."""
     console = display.stdout_console()
-    console.print(display.table(columns, shown, numbers=3))
-    console.print(_footnote([str(row["top1_source"]) for row in rows if row["top1_source"]]))
-
-
-def _footnote(sources: list[str]) -> str:
-    """What the columns mean, and who measured the accuracies."""
-    lines = [
-        "here: the pretrained weights are on this machine, so that no download is needed.",
-        "top-1: share of ImageNet's validation photos named rightly, as published by "
-        + "; ".join(dict.fromkeys(sources))
-        + ".",
-        "Also: any KerasHub preset as hub:PRESET, any KerasCV preset as keras_cv:PRESET.",
+    published = list(dict.fromkeys(row["top1_source"] for row in rows if row["top1_source"]))
+    for source in dict.fromkeys(row["source"] for row in rows):
+        group = [row for row in rows if row["source"] == source]
+        for origin in dict.fromkeys(row["weights_from"] for row in group):
+            console.print(f"{source}: {origin}", style="bold")
+        columns = ("name", "here", "parameters", "pixels", "top-1")
+        cells = [_cells(row, published) for row in group]
+        console.print(display.table(columns, cells, numbers=3))
+    short = [f"{alias} = {row['name']}" for row in rows for alias in row["aliases"].split()]
+    notes = [
+        "here: the weights are on this machine, and need no download",
+        "top-1: accuracy on ImageNet's validation photos, as published by",
+        *(f"  ({number}) {source}" for number, source in enumerate(published, start=1)),
+        "also: any KerasHub preset as hub:PRESET, any KerasCV preset as keras_cv:PRESET",
+        f"short names: {', '.join(short)}",
     ]
-    return "\n".join(lines if sources else [lines[0], lines[2]])
+    console.print(Text("\n".join(notes)))
+
+
+def _cells(row: dict[str, Any], published: list[str]) -> tuple[object, ...]:
+    top1 = display.percent(row["top1"])
+    if row["top1_source"]:
+        top1 += f" ({published.index(row['top1_source']) + 1})"
+    parameters = "-" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f} M"
+    here = Text("yes", style="green") if row["here"] else "no"
+    return row["name"], here, parameters, row["image_size"] or "-", top1
 
 
 def recipes(
@@ -102,13 +120,14 @@ def recipes(
         recipe = library.load(name)
         sys.stdout.write(recipe.text or _as_toml(recipe))
         return
-    functions = [library.load(one) for one in library.FUNCTIONS]
     console = display.stdout_console()
+    functions = [library.load(one) for one in library.FUNCTIONS]
     for kind, known in (("function", functions), ("saved recipe", library.saved())):
         if known:
             rows = [(one.name, one.situation) for one in known]
             console.print(display.table((kind, "situation"), rows))
-    console.print("Use one with: tlearn finetune --dataset DIR --recipe NAME")
+    console.print("Use one: tlearn finetune --dataset DIR --recipe NAME", soft_wrap=True)
+    console.print("Read it: tlearn recipes NAME", soft_wrap=True)
 
 
 def _as_toml(recipe: Recipe) -> str:

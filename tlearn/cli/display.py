@@ -100,7 +100,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: 
     for position, heading in enumerate(columns):
         is_number = position >= len(columns) - numbers
         built.add_column(
-            heading, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+            heading,
+            justify="right" if is_number else "left",
+            overflow="fold",
+            no_wrap=is_number,
+            # Otherwise a column vanishes where there is little room.
+            min_width=len(heading),
         )
     for row in rows:
         built.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in row))

@@ -72,7 +72,7 @@ def runs(
     root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
     form: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.text,
 ) -> None:
-    """List the runs with their accuracy, the newest first."""
+    """List the runs with their accuracy, the newest last."""
     from tlearn import runs as library
 
     found = library.table(root)
