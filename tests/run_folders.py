@@ -130,7 +130,7 @@ def fill(
 ) -> None:
     """Write everything but the models."""
     predicted = predictions(class_names, photos, seed=seed) if table is None else table
-    evaluation = evaluate(predicted.query("split == 'test'"), class_names)
+    evaluation = evaluate(predicted.query("split == 'test'"), class_names, seed=seed)
     folder.write_class_names(class_names)
     folder.write_recipe(RECIPE)
     folder.write_table("splits", examples(class_names, photos))
@@ -139,7 +139,8 @@ def fill(
     folder.write_table("history", history())
     folder.write_table("predictions", predicted)
     folder.write_evaluation(evaluation)
-    folder.write_info({**info(evaluation, class_names, photos), **(changes or {})})
+    about = info(evaluation, class_names, photos) | {"seed": seed}
+    folder.write_info(about | dict(changes or {}))
 
 
 def write_run(

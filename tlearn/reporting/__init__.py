@@ -120,8 +120,11 @@ def report(run: runs.Run | str | Path | None = None, *, root: str | Path = runs.
     predictions = found.read_predictions(["split", "label", "predicted"])
     split = measured_split(predictions)
     try:
-        evaluation = evaluate(predictions[predictions["split"] == split], found.class_names)
-    except ValueError as error:
+        # The run's own seed, so that the intervals are those it stored.
+        seed = int(found.info.get("seed") or 0)
+        measured = predictions[predictions["split"] == split]
+        evaluation = evaluate(measured, found.class_names, seed=seed)
+    except (TypeError, ValueError) as error:
         raise found.damaged(str(error)) from error
     return Report(
         run=found,
