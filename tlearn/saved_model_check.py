@@ -10,16 +10,29 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from typing import BinaryIO
 
-__all__ = ["frames", "main"]
+__all__ = ["batches", "frames", "main"]
+
+BATCH_BYTES = 64 * 2**20
 
 
 def frames(stream: BinaryIO) -> Iterator[bytes]:
     """Read frames until the stream ends."""
     while header := stream.read(8):
         yield stream.read(int.from_bytes(header, "big"))
+
+
+def batches(photos: Iterator[bytes], batch_size: int) -> Iterator[list[bytes]]:
+    """Gather photos into batches that are bounded in number and, but for their last, in bytes."""
+    batch: list[bytes] = []
+    for photo in photos:
+        batch.append(photo)
+        if len(batch) == batch_size or sum(map(len, batch)) > BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def main(saved_model: str, result: str, batch_size: int, stream: BinaryIO) -> None:
@@ -41,7 +54,7 @@ def main(saved_model: str, result: str, batch_size: int, stream: BinaryIO) -> No
     indices = [np.zeros(0, np.int64)]
     names: list[str] = []
     answer = loaded.signatures["serving_default"]
-    while batch := list(islice(photos, batch_size)):
+    for batch in batches(photos, batch_size):
         said = answer(images=tf.constant(batch))
         probabilities.append(said["probabilities"].numpy())
         indices.append(said["class_index"].numpy())
