@@ -69,6 +69,8 @@ def mix(
             images, share = _boxed(images, others, cutmix, seeds[2:4])
         return images, share * labels + (1 - share) * tf.gather(labels, partner)
 
+    # Graph code as it stands: AutoGraph would spend seconds on reading its source.
+    mixed = tf.autograph.experimental.do_not_convert(mixed)
     numbers = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
     seeds = numbers.batch(2, drop_remainder=True)
     return tf.data.Dataset.zip(dataset, seeds).map(

@@ -91,6 +91,8 @@ def batches(
             image = augment(image, image_size, resize_mode, augmentation, photo_seed)
         return image, tf.gather(labels, row)
 
+    # Graph code as it stands: AutoGraph would spend seconds on reading its source.
+    read = tf.autograph.experimental.do_not_convert(read)
     rows = _rows(labels, shuffle=shuffle, balanced=balanced, seed=seed)
     # In the table's order whichever photo is decoded first: parallel work changes no batch.
     photos = rows.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -129,7 +131,11 @@ def _rows(labels: np.ndarray, *, shuffle: bool, balanced: bool, seed: int) -> tf
 
     # One random number an epoch, the same in every run with this seed, decides all that follows.
     epochs = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-    return epochs.take(1).flat_map(epoch).apply(tf.data.experimental.assert_cardinality(count))
+    return (
+        epochs.take(1)
+        .flat_map(tf.autograph.experimental.do_not_convert(epoch))
+        .apply(tf.data.experimental.assert_cardinality(count))
+    )
 
 
 def _shuffled(values: tf.Tensor, epoch_seed: tf.Tensor, purpose: int) -> tf.Tensor:
