@@ -182,7 +182,7 @@ def _graph(model: keras.Model) -> tuple[Sequence[Any], list[bool]] | None:
     for tensor in keras.tree.flatten(model.outputs):
         last_use[id(tensor)] = len(nodes)
     open_tensors: set[int] = set()
-    layers: list[Any] = []
+    found: list[Any] = []
     is_cut: list[bool] = []
     seen: set[int] = set()
     for index, node in enumerate(nodes):
@@ -196,9 +196,9 @@ def _graph(model: keras.Model) -> tuple[Sequence[Any], list[bool]] | None:
                 is_cut[-1] = len(open_tensors) <= 1
             continue
         seen.add(id(layer))
-        layers.append(layer)
+        found.append(layer)
         is_cut.append(len(open_tensors) <= 1)
-    return layers, is_cut
+    return found, is_cut
 
 
 def _leaves(model: keras.Model) -> list[keras.layers.Layer]:

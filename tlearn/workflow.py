@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from tlearn import (
     backbones,
@@ -21,6 +19,7 @@ from tlearn import (
     export,
     heads,
     pipeline,
+    provenance,
     recipes,
     runs,
     schedules,
@@ -29,14 +28,10 @@ from tlearn import (
     training_data,
 )
 from tlearn import precision as precisions
-from tlearn.datasets.dataset import Dataset
+from tlearn.errors import DatasetError
 from tlearn.progress import SILENT, Progress
-from tlearn.stages.training import Training
-from tlearn.version import __version__
 
 __all__ = ["finetune"]
-
-_RECORDED = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "numpy", "pandas", "pillow")
 
 
 def finetune(
@@ -95,11 +90,18 @@ def finetune(
     print(run.summary)
     ```
     """
-    clock = _Clock()
-    runs.check_writable(output)
+    clock = provenance.Clock()
     chosen = backbones.resolve(backbone)
+    runs.check_writable(output, room=_room(chosen))
+    if name is not None:
+        runs.check_name(name)
     plan = recipes.load(recipe).with_arguments(recipe_options or {})
     policy = precisions.choose(precision)
+    keras.utils.set_random_seed(seed)
+    # Before the photos are read, so that weights that cannot be had are said at once.
+    with precisions.policy(policy):
+        network = backbones.build(chosen.name, weights=weights, image_size=image_size)
+    clock.lap("backbone")
     data = splits.make(
         datasets.load(dataset, data_dir=data_dir, strict=strict, progress=progress),
         validation=validation,
@@ -108,19 +110,32 @@ def finetune(
         progress=progress,
     )
     part = dict(tuple(data.examples.groupby("split", sort=False)))
+    if "validation" not in part:
+        raise DatasetError(
+            "There are no photos to validate on, and without them no stage can tell its best "
+            f"epoch. Give --validation a share above 0. Received: validation={validation}"
+        )
     train = part["train"]
     plan_stages = plan.stages(num_examples=len(train))
     batch_size = batch_size or schedules.batch_size(len(train))
-    progress.say(_decided(data, backbone, chosen, plan, policy))
+    progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))
     clock.lap("data")
 
-    keras.utils.set_random_seed(seed)
     with precisions.policy(policy):
-        network = backbones.build(chosen.name, weights=weights, image_size=image_size)
         model = heads.attach(network, len(data.class_names))
-    view = {"image_size": int(model.input_shape[1]), "resize_mode": resize_mode}
+    size = int(model.input_shape[1])
 
-    with runs.unfinished(output, name or f"{data.name}-{chosen.name}") as folder:
+    def photos(examples: pd.DataFrame) -> tf.data.Dataset:
+        """As the model sees them when it does not train: in order, not augmented."""
+        return pipeline.batches(
+            examples,
+            data.class_names,
+            image_size=size,
+            batch_size=batch_size,
+            resize_mode=resize_mode,
+        )
+
+    with runs.unfinished(output, name or provenance.run_name(data.name, chosen.name)) as folder:
         folder.write_class_names(data.class_names)
         folder.write_recipe(plan.dump())
         folder.write_table("splits", data.examples)
@@ -129,29 +144,41 @@ def finetune(
             model,
             plan_stages,
             lambda stage: training_data.for_stage(
-                stage, train, data.class_names, batch_size=batch_size, seed=seed, **view
+                stage,
+                train,
+                data.class_names,
+                image_size=size,
+                batch_size=batch_size,
+                resize_mode=resize_mode,
+                seed=seed,
             ),
-            pipeline.batches(part["validation"], data.class_names, batch_size=batch_size, **view),
+            photos(part["validation"]),
             progress=progress,
         )
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
         clock.lap("training")
 
-        held_out = pd.concat([part["validation"], part["test"]], ignore_index=True)
-        model = export.as_float32(model)
-        probabilities = _predict(model, held_out, data.class_names, batch_size, view, progress)
-        predictions = evaluation.make_predictions(held_out, probabilities, data.class_names)
-        measured = evaluation.evaluate(
-            predictions[predictions["split"] == "test"], data.class_names, seed=seed
+        held_out = pd.concat(
+            [part[split] for split in ("validation", "test") if split in part], ignore_index=True
         )
+        model = export.as_float32(model)
+        probabilities = _predict(model, photos(held_out), len(held_out), progress)
+        predictions = evaluation.make_predictions(held_out, probabilities, data.class_names)
+        of_test = (predictions["split"] == evaluation.measured_split(predictions)).to_numpy()
+        measured = evaluation.evaluate(predictions[of_test], data.class_names, seed=seed)
         folder.write_table("predictions", predictions)
         folder.write_evaluation(measured)
         clock.lap("evaluation")
 
         model.save(folder.model_path)
-        export.export(model, data.class_names, folder.saved_model_path, **view)
-        of_test = (held_out["split"] == "test").to_numpy()
+        export.export(
+            model,
+            data.class_names,
+            folder.saved_model_path,
+            image_size=size,
+            resize_mode=resize_mode,
+        )
         difference = export.verify(
             folder.saved_model_path,
             held_out[of_test],
@@ -163,20 +190,21 @@ def finetune(
 
         folder.write_info(
             {
-                "dataset": _described(data),
+                "dataset": provenance.of_dataset(data),
                 "backbone": chosen.name,
                 "weights": str(weights),
-                **view,
+                "image_size": size,
+                "resize_mode": resize_mode,
                 "precision": policy,
                 "recipe": plan.name,
                 "recipe_options": dict(plan.arguments),
                 "seed": seed,
                 "batch_size": batch_size,
                 "metrics": measured.metrics,
-                "validation": _gained(training),
+                "validation": provenance.of_stages(training.stages),
                 "export": {"max_difference": difference, "photos": int(of_test.sum())},
                 "seconds": clock.laps,
-                "versions": _versions(),
+                "versions": provenance.versions(),
                 "arguments": {
                     "dataset": str(dataset),
                     "backbone": backbone,
@@ -193,73 +221,18 @@ def finetune(
     return folder.run
 
 
-class _Clock:
-    """Seconds of each part of the job."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, part: str) -> None:
-        now = time.perf_counter()
-        self.laps[part] = round(now - self._last, 3)
-        self._last = now
+def _room(chosen: backbones.Backbone) -> int:
+    """Bytes for the weights, kept twice: in model.keras and in the SavedModel."""
+    return 2 * 4 * (chosen.parameters or 0)
 
 
 def _predict(
-    model: keras.Model,
-    examples: pd.DataFrame,
-    class_names: tuple[str, ...],
-    batch_size: int,
-    view: Mapping[str, Any],
-    progress: Progress,
+    model: keras.Model, batches: tf.data.Dataset, total: int, progress: Progress
 ) -> np.ndarray:
-    """float32 probabilities `(photos, classes)`, in the examples' order."""
-    batches = pipeline.batches(examples, class_names, batch_size=batch_size, **view)
-    with precisions.exact(), progress.task("Evaluating", total=len(examples)) as task:
-        found = []
+    """float32 probabilities `(photos, classes)`, in the order of the photos."""
+    found = []
+    with precisions.exact(), progress.task("Evaluating", total=total) as task:
         for images, _ in batches:
             found.append(model.predict_on_batch(images))
             task.advance(len(images))
     return np.concatenate(found)
-
-
-def _decided(
-    data: Dataset, asked: str, chosen: backbones.Backbone, plan: recipes.Recipe, policy: str
-) -> str:
-    counts = data.examples["split"].value_counts()
-    return (
-        f"{len(data.examples)} photos in {len(data.class_names)} classes: "
-        f"{counts.get('train', 0)} to train, {counts.get('validation', 0)} to validate, "
-        f"{counts.get('test', 0)} to test. "
-        f"Backbone {chosen.name}{'' if asked == chosen.name else f' (for {asked!r})'}, "
-        f"recipe {plan.name}, {policy}."
-    )
-
-
-def _described(data: Dataset) -> dict[str, Any]:
-    counts = data.examples["split"].value_counts()
-    return {
-        "name": data.name,
-        "source": data.source,
-        "photos": len(data.examples),
-        "classes": len(data.class_names),
-        "train": int(counts.get("train", 0)),
-        "validation": int(counts.get("validation", 0)),
-        "test": int(counts.get("test", 0)),
-        "skipped": len(data.skipped),
-    }
-
-
-def _gained(training: Training) -> dict[str, float]:
-    """Validation accuracy of the frozen head, and of what was kept in the end."""
-    accuracy = training.stages["validation_accuracy"]
-    return {
-        "head": float(accuracy.iloc[0]),
-        "final": float(accuracy[training.stages["kept"]].iloc[0]),
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {"tlearn": __version__, "python": platform.python_version()}
-    return found | {package: importlib.metadata.version(package) for package in _RECORDED}

@@ -10,6 +10,7 @@ saved_models/
 This package alone knows the file names inside a run folder.
 """
 
+from tlearn.runs.layout import check_name
 from tlearn.runs.listing import ROOT, latest, load, table
 from tlearn.runs.reading import Run, is_run
 from tlearn.runs.writing import RunFolder, check_writable, unfinished
@@ -18,6 +19,7 @@ __all__ = [
     "ROOT",
     "Run",
     "RunFolder",
+    "check_name",
     "check_writable",
     "is_run",
     "latest",

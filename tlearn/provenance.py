@@ -1,0 +1,85 @@
+"""What a run says of how it came about: its name, its data, its stages, its versions, its time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import time
+
+import pandas as pd
+
+from tlearn.datasets.dataset import SPLITS, Dataset
+from tlearn.version import __version__
+
+__all__ = ["Clock", "in_words", "of_dataset", "of_stages", "run_name", "versions"]
+
+_RECORDED = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "numpy", "pandas", "pillow")
+
+
+class Clock:
+    """Seconds of each part of a job, one after another.
+
+    Attributes:
+        laps: From a part's name to its wall seconds.
+    """
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        """End the part that began when the last one ended."""
+        now = time.perf_counter()
+        self.laps[part] = round(now - self._last, 3)
+        self._last = now
+
+
+def run_name(dataset: str, backbone: str) -> str:
+    """A run's name from its data set's and its backbone's, as a plain folder name.
+
+    Args:
+        dataset: The data set's name; may hold anything that a folder's name may.
+        backbone: The backbone's name; a preset's may hold colons and slashes.
+
+    Returns:
+        Letters, digits, `_`, `.` and `-`, at most 60 of them.
+    """
+    plain = re.sub(r"[^\w.-]+", "-", f"{dataset}-{backbone}").strip("-.")
+    return plain[:60] or "run"
+
+
+def in_words(data: Dataset, asked: str, backbone: str, recipe: str, policy: str) -> str:
+    """What has been decided before training begins, in two sentences."""
+    counts = of_dataset(data)
+    resolved = backbone if asked == backbone else f"{backbone} (for {asked!r})"
+    return (
+        f"{counts['photos']} photos in {counts['classes']} classes: {counts['train']} to train, "
+        f"{counts['validation']} to validate, {counts['test']} to test. "
+        f"Backbone {resolved}, recipe {recipe}, {policy}."
+    )
+
+
+def of_dataset(data: Dataset) -> dict[str, str | int]:
+    """The data set's part of `run.json`."""
+    counts = data.examples["split"].value_counts()
+    return {
+        "name": data.name,
+        "source": data.source,
+        "photos": len(data.examples),
+        "classes": len(data.class_names),
+        **{split: int(counts.get(split, 0)) for split in SPLITS},
+        "skipped": len(data.skipped),
+    }
+
+
+def of_stages(stages: pd.DataFrame) -> dict[str, float]:
+    """Validation accuracy of the frozen head, and of what was kept in the end."""
+    accuracy = stages["validation_accuracy"]
+    return {"head": float(accuracy.iloc[0]), "final": float(accuracy[stages["kept"]].iloc[0])}
+
+
+def versions() -> dict[str, str]:
+    """The versions of tlearn, Python and the packages that decide what comes out."""
+    found = {"tlearn": __version__, "python": platform.python_version()}
+    return found | {package: importlib.metadata.version(package) for package in _RECORDED}
