@@ -95,7 +95,7 @@ def test_bars_of_steps_within_steps_come_and_go() -> None:
         assert len(watcher.screen.tasks) == 1
         outer.advance(2)
     assert not watcher.screen.live.is_started
-    assert stream.getvalue().index("Inner: 1 photos") < stream.getvalue().index("Outer: 2 photos")
+    assert stream.getvalue().index("Inner: 1 photo in") < stream.getvalue().index("Outer: 2 photos")
 
 
 def test_a_failure_takes_the_bar_away() -> None:

@@ -114,11 +114,17 @@ class _Step(Task):
     def summary(self) -> str:
         """What was done, how much of it, how fast, and the last note."""
         seconds = time.monotonic() - self.began
-        amount = f"{self.done:,} {self.unit}" if self.done else "done"
+        amount = f"{self.done:,} {_unit(self.done, self.unit)}" if self.done else "done"
         line = f"{self.description}: {amount} in {_duration(seconds)}"
         if self.done and seconds >= 0.05:
             line += f", {_round(self.done / seconds)} {self.unit}/s"
         return f"{line}, {self.text}" if self.text else line
+
+
+def _unit(number: int, plural: str) -> str:
+    if number != 1:
+        return plural
+    return plural.removesuffix("es" if plural.endswith("ches") else "s")
 
 
 def _duration(seconds: float) -> str:

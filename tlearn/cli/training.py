@@ -128,7 +128,8 @@ def summary(run: Run, output: Path) -> RenderableType:
             facts.add_row(title, Text(line, style="bold green" if metric == "accuracy" else ""))
     facts.add_row("Unfreezing", Text(_gain(run)))
     skipped = len(run.skipped)
-    facts.add_row("Skipped", f"{skipped:,} files, named in the report" if skipped else "no file")
+    files = "1 file" if skipped == 1 else f"{skipped:,} files"
+    facts.add_row("Skipped", f"{files}, named in the report" if skipped else "no file")
     facts.add_row("Run folder", Text(display.cell(run.path)))
     # A run in the usual place is found by its name alone.
     known_as = run.name if output == Path("saved_models") else str(run.path)
