@@ -15,7 +15,7 @@ import tensorflow as tf
 from tlearn.mixing import mix
 from tlearn.resizing import resize
 
-__all__ = ["STRENGTHS", "Augmentation", "augment", "mix"]
+__all__ = ["Augmentation", "STRENGTHS", "augment", "mix"]
 
 STRENGTHS = ("none", "light", "strong")
 
