@@ -50,7 +50,7 @@ def as_float32(model: keras.Model) -> keras.Model:
         ExportError: The model is a subclass of `keras.Model` with its own `call`, which cannot
             be built anew from its layers.
     """
-    if not any(_is_low(layer.dtype_policy.name) for layer in model._flatten_layers()):
+    if not any(_is_low(layer.compute_dtype) for layer in model._flatten_layers()):
         return model
 
     def rebuild(layer: Any) -> Any:
