@@ -70,7 +70,8 @@ def filled(folder: Path, fill: Callable[[Path], None]) -> Path:
     if _is_whole(folder):
         return folder
     try:
-        with whole_folder(folder, replaces=_is_damaged) as partial:
+        remedy = "The environment variable TLEARN_CACHE names another cache folder."
+        with whole_folder(folder, replaces=_is_damaged, remedy=remedy) as partial:
             fill(partial)
             (partial / _COUNT).write_text(str(_count(partial)), encoding="ascii")
     except DatasetError:
@@ -82,13 +83,17 @@ def filled(folder: Path, fill: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def whole_folder(
-    folder: Path, *, replaces: Callable[[Path], bool] = lambda folder: False
+    folder: Path,
+    *,
+    replaces: Callable[[Path], bool] = lambda folder: False,
+    remedy: str = "",
 ) -> Iterator[Path]:
     """Write a folder so that it is there whole or not at all, even after a kill.
 
     Args:
         folder: The folder to be made. An empty folder may stand there already.
         replaces: Asked at the end, when `folder` holds something, whether that is to go.
+        remedy: What else the user can do when the place cannot be written to.
 
     Returns:
         A context manager that gives a hidden folder beside `folder` to write into. It takes its
@@ -119,7 +124,8 @@ def whole_folder(
             atomic.remove(partial)
         if isinstance(error, OSError):
             clear = str(atomic.in_clear_words(error, folder)).partition(" Received: ")[0]
-            raise DatasetError(f"{clear} Received: folder={str(folder)!r}") from error
+            more = f" {remedy}" if remedy else ""
+            raise DatasetError(f"{clear}{more} Received: folder={str(folder)!r}") from error
         raise
 
 

@@ -44,6 +44,10 @@ def make(
     - Every class must have a photo to train on, and neither validation nor test may be empty.
       Where chance left one without, the fewest photos that mend it are moved, and named.
 
+    So photos that are added move no old one, but for two cases: a new photo that ties old ones to
+    each other or to a group takes them along; and in a set so small that photos had to be moved,
+    the new ones may make that needless.
+
     Args:
         dataset: The photos.
         validation: The share for validation, from 0 to below 1.
@@ -150,9 +154,11 @@ def _mend(
         if side not in wanted or sides.photos(side):
             continue
         spare = [b for b in free if sides.of(b) == "train" and sides.can_leave_train(b)]
-        if not spare and side == "validation":
-            of_test = [bundle for bundle in free if sides.of(bundle) == "test"]
-            spare = of_test if len(of_test) > 1 else []
+        if not spare:
+            # A result that nothing judges is poor; a training that nothing steers is none.
+            other, least = ("test", 1) if side == "validation" else ("validation", 2)
+            of_other = [bundle for bundle in free if sides.of(bundle) == other]
+            spare = of_other if len(of_other) >= least else []
         if spare:
             chosen = min(spare, key=lambda bundle: (len(bundle.rows), bundle.place))
             sides.put(chosen, side)
@@ -194,7 +200,14 @@ def _report_leaks(examples: pd.DataFrame, given: list[str | None], progress: Pro
     """Given splits are kept as they are; what makes their scores too good is said."""
     table = examples.assign(split=pd.Series(given, index=examples.index, dtype=object))
     table = table[table["split"].notna()]
-    for column, what in (("digest", "photos stand, byte for byte the same,"), ("group", "groups")):
+    for column, one, many in (
+        (
+            "digest",
+            "1 photo stands, byte for byte the same,",
+            "photos stand, byte for byte the same,",
+        ),
+        ("group", "1 group stands", "groups stand"),
+    ):
         present = table[table[column].notna()]
         spans = present.groupby(column, sort=False)["split"].nunique()
         leaking = spans.index[spans > 1]
@@ -203,7 +216,7 @@ def _report_leaks(examples: pd.DataFrame, given: list[str | None], progress: Pro
             one_each = first.drop_duplicates("split")
             where = " = ".join(one_each["path"])
             progress.warn(
-                f"{len(leaking)} {what} in more than one given split, which makes scores look "
+                f"{one if len(leaking) == 1 else f'{len(leaking)} {many}'} in more than one given split, which makes scores look "
                 f"better than they are. The first: {where}"
             )
 

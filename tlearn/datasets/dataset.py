@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-__all__ = ["SPLITS", "Dataset", "Listing", "natural_sorted", "short_list", "table_of"]
+__all__ = ["Dataset", "Listing", "SPLITS", "natural_sorted", "short_list", "table_of"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -108,4 +108,4 @@ def _natural_key(text: str) -> tuple[object, ...]:
     # Splitting at digits always puts text at even and digits at odd places, so that two keys
     # never compare a text with a number.
     parts = _DIGITS.split(unicodedata.normalize("NFC", text).casefold())
-    return (*(int(part) if place % 2 else part for place, part in enumerate(parts)), "", text)
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), text

@@ -123,6 +123,8 @@ def _builder(source: str, data_dir: str | Path | None) -> Any:
     close = difflib.get_close_matches(wanted, known)
     meant = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     where = f", and none of that name is prepared in {place}" if place else ""
+    if place and (here := Path(place, wanted)).is_dir():
+        where += f", where {wanted} has {short_list(sorted(path.name for path in here.iterdir()))}"
     raise UnknownName(
         f"There is no file or folder {source!r}, and no TFDS data set of that name{where}.{meant}"
     )
@@ -140,7 +142,7 @@ def _features(source: str, builder: Any) -> tuple[str, str]:
     if isinstance(pair, tuple) and len(pair) == 2 and pair[0] in photos and pair[1] in labels:
         photos, labels = [pair[0]], [pair[1]]
     if len(photos) != 1 or len(labels) != 1:
-        listed = ", ".join(f"{name}: {type(kind).__name__}" for name, kind in top.items())
+        listed = ", ".join(f"{name}: {type(kind).__name__}" for name, kind in sorted(top.items()))
         raise DatasetError(
             f"The TFDS data set {source!r} is not one of photos with one label each: it has "
             f"{listed or type(features).__name__}. Expected one Image and one ClassLabel. Write "
@@ -216,19 +218,28 @@ def _write(
 
 
 def _photos(builder: Any, split: str, photo: str, label: str) -> Iterator[tuple[bytes, int]]:
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    examples = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(
-            {photo: True, label: True}, decoders={photo: tfds.decode.SkipDecoding()}
-        ),
-        # One shard after the other, so that the same photo always has the same name.
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-    )
-    for example in examples.as_numpy_iterator():
-        yield example[photo], int(example[label])
+    try:
+        examples = builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders=tfds.decode.PartialDecoding(
+                {photo: True, label: True}, decoders={photo: tfds.decode.SkipDecoding()}
+            ),
+            # One shard after the other, so that the same photo always has the same name.
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+        )
+        for example in examples.as_numpy_iterator():
+            yield example[photo], int(example[label])
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DatasetError(
+            f"The TFDS data set {builder.info.name!r} is damaged: {reason}. Expected what TFDS "
+            f"prepared, whole. Remove {builder.data_path} and prepare it again. "
+            f"Received: split={split!r}"
+        ) from error
 
 
 def _suffix(data: bytes) -> str:
