@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tlearn.runs import Run
 
-__all__ = ["CLASSIFY_EXAMPLE", "PREDICT_EXAMPLE", "classify", "predict"]
+__all__ = ["CLASSIFY_EXAMPLE", "PREDICT_EXAMPLE", "classify", "predict", "show"]
 
 PREDICT_EXAMPLE = "tlearn predict photo.jpg more_photos/ --output answers.csv"
 CLASSIFY_EXAMPLE = "tlearn classify photo.jpg --backbone efficientnet"

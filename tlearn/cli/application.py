@@ -32,7 +32,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def tlearn(
+def _root(
     debug: Annotated[
         bool,
         typer.Option(
