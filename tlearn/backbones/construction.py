@@ -5,6 +5,7 @@ TensorFlow is loaded by the first call, not by the import.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +65,25 @@ def build(
             "There is no such weights file. Expected 'imagenet', 'random' or the path of a "
             f"file. Received: weights={str(weights)!r}"
         )
-    # Each of these modules loads TensorFlow.
-    if row.source == "bundled":
-        from tlearn.backbones.bundled import build_bundled as build_row
-    elif row.source == "keras.applications":
-        from tlearn.backbones.keras_applications import build_application as build_row
-    else:
-        raise NotImplementedError
-    return build_row(row, weights=weights, image_size=image_size, include_top=include_top)
+    return _builder(row.source)(
+        row, weights=weights, image_size=image_size, include_top=include_top
+    )
+
+
+def _builder(source: str) -> Callable[..., keras.Model]:
+    # Each of these modules loads TensorFlow, and the last two a large library besides.
+    if source == "bundled":
+        from tlearn.backbones.bundled import build_bundled
+
+        return build_bundled
+    if source == "keras.applications":
+        from tlearn.backbones.keras_applications import build_application
+
+        return build_application
+    if source == "keras-hub":
+        from tlearn.backbones.hub_presets import build_hub_preset
+
+        return build_hub_preset
+    from tlearn.backbones.cv_presets import build_cv_preset
+
+    return build_cv_preset

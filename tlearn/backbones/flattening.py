@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tlearn.backbones.scaling import Scaling
+from tlearn.errors import BackboneError
 
 __all__ = ["flattened"]
 
@@ -29,6 +30,9 @@ def flattened(
     Returns:
         A flat functional model with layers of its own, of the same names, whose weights are in
         the same order but random. Every layer is called once, so that `layer.output` is defined.
+
+    Raises:
+        BackboneError: If one of its layers cannot be rebuilt from its own configuration.
     """
     scaled = scaling(pixels)
 
@@ -49,11 +53,21 @@ def flattened(
         # A Sequential is only read for its layers, which are then copied one by one.
         return layer if isinstance(layer, keras.Sequential) else _copy(layer)
 
+    inputs = keras.tree.map_structure(lambda _: pixels, model.input)
     rebuilt = keras.models.clone_model(
-        model, input_tensors=pixels, clone_function=clone, call_function=call
+        model, input_tensors=inputs, clone_function=clone, call_function=call
     )
     return keras.Model(pixels, rebuilt.output, name=model.name)
 
 
 def _copy(layer: keras.Layer) -> keras.Layer:
-    return type(layer).from_config(layer.get_config())
+    try:
+        return type(layer).from_config(layer.get_config())
+    # Each layer that cannot tell how it was made fails in its own way.
+    except Exception as error:
+        raise BackboneError(
+            f"The layer {layer.name!r} ({type(layer).__name__}) cannot be rebuilt from its own "
+            "configuration, which is a fault of the library that it comes from: a model with it "
+            "could be saved and never loaded again. Take another backbone, or another version of "
+            f"that library. Received: layer={layer.name!r}"
+        ) from error

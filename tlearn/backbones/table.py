@@ -376,9 +376,6 @@ _ROWS = (
     preset("keras-hub", "mobilenet_v3_large_100_imagenet", 2996352, "mobilenetv3"),
     preset("keras-hub", "csp_darknet_53_ra_imagenet", 27642184, "cspnet"),
     preset("keras-hub", "xception_41_imagenet", 20861480, "xception"),
-    preset("keras-hub", "vit_base_patch16_224_imagenet", 85798656, "vit"),
-    preset("keras-hub", "deit_small_distilled_patch16_224_imagenet", 21666432, "deit"),
-    preset("keras-hub", "swin_tiny_patch4_window7_224", 27519354, "swin"),
     preset("keras-hub", "dinov2_small", 22582656, "dinov2"),
 )
 
