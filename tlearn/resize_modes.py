@@ -15,4 +15,4 @@ from __future__ import annotations
 __all__ = ["DEFAULT_RESIZE", "RESIZE_MODES"]
 
 RESIZE_MODES = ("crop", "pad", "stretch")
-DEFAULT_RESIZE = "stretch"
+DEFAULT_RESIZE = "crop"
