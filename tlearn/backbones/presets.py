@@ -59,6 +59,7 @@ def as_plain_backbone(model: keras.Model, *, image_size: int, scaling: Scaling) 
     name = next(iter(model.input)) if isinstance(model.input, dict) else "pixels"
     pixels = keras.Input((image_size, image_size, 3), name=name)
     flat = flattened(model, pixels, scaling)
+    _check_can_be_saved(flat)
     flat.set_weights(model.get_weights())
     output = flat.output
     if not isinstance(output, keras.KerasTensor) or len(output.shape) not in (2, 3, 4):
@@ -72,6 +73,19 @@ def as_plain_backbone(model: keras.Model, *, image_size: int, scaling: Scaling) 
         else:
             output = keras.layers.GlobalAveragePooling1D(name="mean_of_tokens")(output)
     return keras.Model(pixels, output, name=model.name)
+
+
+def _check_can_be_saved(model: keras.Model) -> None:
+    try:
+        keras.Model.from_config(model.get_config())
+    # Whatever goes wrong here would go wrong when the trained model is loaded.
+    except Exception as error:
+        raise BackboneError(
+            f"The preset's network {model.name!r} cannot be rebuilt from its configuration "
+            f"({type(error).__name__}), which is a fault of the library that it comes from: once "
+            "trained it could be saved and never loaded again. Take another backbone, or another "
+            f"version of that library. Received: network={model.name!r}"
+        ) from error
 
 
 def unknown_preset(row: Backbone, known: Iterable[str]) -> BackboneError:
