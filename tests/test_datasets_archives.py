@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import subprocess
@@ -247,6 +248,23 @@ def test_a_damaged_archive_is_a_clear_error_and_leaves_nothing(tmp_path, own_cac
             load(half)
         assert f"Received: source={str(half)!r}" in str(caught.value)
     assert not (own_cache / "archives").exists() or not list((own_cache / "archives").iterdir())
+
+
+@pytest.mark.parametrize("damage", ["header", "cut", "no end"])
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_a_tar_that_seems_to_end_early_loses_nothing_silently(tmp_path, suffix, damage):
+    whole = pack(classes(tmp_path / "x", cat=5, dog=5), tmp_path / "whole.tar").read_bytes()
+    with tarfile.open(tmp_path / "whole.tar") as archive:
+        last = archive.getmembers()[-1].offset
+    data = {
+        "header": whole[: last + 148] + b"9" + whole[last + 149 :],
+        "cut": whole[: last + 100],
+        "no end": whole[:last],
+    }[damage]
+    file = tmp_path / f"damaged{suffix}"
+    file.write_bytes(gzip.compress(data) if suffix == ".tar.gz" else data)
+    with pytest.raises(DatasetError, match="it is damaged, or ends too early"):
+        load(file)
 
 
 def test_a_locked_zip_is_a_clear_error(tmp_path):

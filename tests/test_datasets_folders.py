@@ -10,11 +10,12 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from photo_files import Heard, classes, photo, pixels
+from PIL import Image
 
-from tlearn.datasets import load
+from tlearn.datasets import archives, hidden, load, tables
 from tlearn.datasets.dataset import natural_sorted
+from tlearn.datasets.split_names import SPELLINGS
 from tlearn.errors import DatasetError
 
 
@@ -467,6 +468,15 @@ def test_importing_data_sets_and_splits_loads_no_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_documentation_names_all_that_is_taken():
+    text = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    spellings = [spelling for spellings in SPELLINGS.values() for spelling in spellings]
+    for name in (*spellings, *archives.SUFFIXES, *tables.SUFFIXES, "TLEARN_CACHE"):
+        assert f"`{name}`" in text, name
+    for name in hidden.NAMES:
+        assert f"`{name.strip()}`" in text.lower(), name
 
 
 @pytest.mark.slow

@@ -166,6 +166,14 @@ def test_paths_that_lead_nowhere_are_skipped_and_all_of_them_an_error(photos):
         load(moved / "photos.csv")
 
 
+def test_names_that_are_odd_are_names_and_impossible_ones_are_skipped(photos):
+    for name in ("~a.png", "~$b.png"):
+        photo(photos / name)
+    dataset = load(write(photos, "path,label\n~a.png,a\n~$b.png,b\nimg/0.png,a\nx\0y.png,b\n"))
+    assert len(dataset.examples) == 3
+    assert dataset.skipped["reason"].tolist() == ["no file can have such a name"]
+
+
 def test_few_photos_are_warned_of_by_class(photos):
     heard = Heard()
     load(write(photos, rows() + "\n" + "\n"), progress=heard)

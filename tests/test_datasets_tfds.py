@@ -164,7 +164,7 @@ def test_without_a_network_a_set_to_be_downloaded_is_a_clear_error_and_soon(tmp_
 @pytest.fixture
 def refusing_proxy() -> Iterator[str]:
     class Refuse(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.send_error(403)
 
         def log_message(self, *_: object) -> None:

@@ -163,6 +163,20 @@ def _members(file: Path) -> Iterator[_Member]:
         for info in archive:
             if (info.isfile() or info.issym() or info.islnk()) and _is_visible(info.name):
                 yield _Member(info.name, _tar_opener(archive, info))
+        _refuse_early_end(archive)
+
+
+def _refuse_early_end(archive: tarfile.TarFile) -> None:
+    """Python takes a damaged header for the end, and what follows would be lost without a word."""
+    stream = archive.fileobj
+    if stream is None:
+        return
+    stream.seek(archive.offset)
+    block = stream.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE or block.strip(b"\0"):
+        raise tarfile.ReadError("it is damaged, or ends too early")
+    while stream.read(1 << 20):  # the checksum of what is packed stands at its end
+        pass
 
 
 def _is_zip(file: Path) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["is_hidden"]
+__all__ = ["NAMES", "is_hidden"]
 
-_NAMES = {
+NAMES = {
     "$recycle.bin",
     "@eadir",
     "__macosx",
@@ -27,4 +27,4 @@ def is_hidden(name: str) -> bool:
     Returns:
         True for names that begin with a dot and for those that operating systems leave behind.
     """
-    return name.startswith(".") or name.casefold() in _NAMES
+    return name.startswith(".") or name.casefold() in NAMES

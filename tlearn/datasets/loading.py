@@ -95,7 +95,7 @@ def load(
 
 def _listing(source: str | Path, data_dir: str | Path | None, progress: Progress) -> Listing:
     text = os.fspath(source)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - "~x" may be a name, and pathlib fails
     try:
         if text and path.is_dir():
             return folders.listing(path)

@@ -95,6 +95,8 @@ def _look_at(path: str) -> _Finding:
         return path, None, None, _in_plain_words(error, path)
     except MemoryError:
         return path, None, None, "it does not fit into memory"
+    except ValueError:
+        return path, None, None, "no file can have such a name"
     return path, hashlib.sha256(data).hexdigest(), decoder, None
 
 

@@ -151,7 +151,7 @@ def _text(value: object) -> str | None:
 
 
 def _absolute(file: Path, path: str) -> str:
-    full = file.parent / Path(path).expanduser()
+    full = file.parent / os.path.expanduser(path)  # noqa: PTH111 - "~x.jpg" may be a name
     if "\\" in path and os.sep == "/" and not full.exists():
         full = file.parent / path.replace("\\", "/")  # written on Windows
     return os.path.abspath(full)  # noqa: PTH100 - a link stays the file that the table names
