@@ -102,7 +102,7 @@ def test_defaults_in_the_help_are_the_librarys_own() -> None:
 
     defaults = inspect.signature(workflow.finetune).parameters
     quoted = {
-        one.name: re.search(r"Default: ([\w.]+\w)", one.help)
+        one.name: re.search(r"Default: ([\w.]*\w)", one.help)
         for one in COMMANDS["finetune"].params
         if one.help
     }

@@ -150,8 +150,8 @@ import tlearn.cli.application as application
 folder = Path(sys.argv.pop())
 def endless():
     '''Never end.'''
-    folder.mkdir()
     try:
+        folder.mkdir()
         time.sleep(60)
     finally:
         shutil.rmtree(folder)

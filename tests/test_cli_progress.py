@@ -40,6 +40,14 @@ def test_a_finished_step_leaves_one_line_with_amount_rate_and_last_note() -> Non
     )
 
 
+def test_a_step_in_batches_shows_its_time_and_note() -> None:
+    watcher, stream = lines_of()
+    with watcher.task("head, epoch 1 of 3", total=2, unit="batches") as task:
+        task.advance(2)
+        task.note("validation accuracy 0.9")
+    assert stream.getvalue() == "head, epoch 1 of 3: 0.0 s, validation accuracy 0.9\n"
+
+
 def test_a_step_without_an_amount_says_done() -> None:
     watcher, stream = lines_of()
     with watcher.task("Writing", unit="files"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from tlearn.errors import RunError
 
 __all__ = [
+    "filling",
     "hidden_sibling",
     "in_clear_words",
     "is_about",

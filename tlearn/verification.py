@@ -21,7 +21,7 @@ from tlearn.errors import DecodeError, ExportError
 from tlearn.photo_bytes import servable
 from tlearn.progress import SILENT, Progress
 
-__all__ = ["TIE", "Answers", "ask", "compare", "verify"]
+__all__ = ["Answers", "TIE", "ask", "compare", "verify"]
 
 TIE = 1e-4
 """Two classes whose evaluated probabilities are this near each other may change places."""

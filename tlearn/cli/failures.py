@@ -18,6 +18,7 @@ import sys
 from typing import Any
 
 import typer
+from rich.text import Text
 from typer.core import TyperGroup
 
 from tlearn.cli.display import lines, one_line, stderr_console
@@ -94,6 +95,8 @@ class Verbs(TyperGroup):
                 raise
             sys.stdout.flush()
             console = stderr_console()
-            console.print("Error:", style="bold red", end=" ")
-            console.print(explain(error), soft_wrap=True)
+            line = Text("Error: ", style="bold red").append(
+                explain(error), style="default not bold"
+            )
+            console.print(line, soft_wrap=not console.is_terminal)
             raise typer.Exit(1) from None

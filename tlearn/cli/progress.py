@@ -20,6 +20,8 @@ from tlearn.progress import Progress, Task
 
 __all__ = ["Bars", "Lines", "watch"]
 
+# Nobody thinks in batches: their number moves the bar, and the note has photos per second.
+_BATCHES = "batches"
 _WIDE = 100
 _NARROW = 60
 
@@ -42,7 +44,7 @@ class _Rate(ProgressColumn):
     def render(self, task: rich.progress.Task) -> Text:
         """Such as `48 photos/s`, or `48/s` where there is little room."""
         speed = task.finished_speed or task.speed
-        if speed is None:
+        if speed is None or task.fields["unit"] == _BATCHES:
             return Text("")
         return Text(
             f"{_round(speed)} {task.fields['unit']}/s" if self.named else f"{_round(speed)}/s"
@@ -114,17 +116,16 @@ class _Step(Task):
     def summary(self) -> str:
         """What was done, how much of it, how fast, and the last note."""
         seconds = time.monotonic() - self.began
-        amount = f"{self.done:,} {_unit(self.done, self.unit)}" if self.done else "done"
-        line = f"{self.description}: {amount} in {_duration(seconds)}"
-        if self.done and seconds >= 0.05:
+        if self.unit == _BATCHES:
+            line = f"{self.description}: {_duration(seconds)}"
+        elif self.done:
+            amount = f"{self.done:,} {self.unit.removesuffix('s') if self.done == 1 else self.unit}"
+            line = f"{self.description}: {amount} in {_duration(seconds)}"
+        else:
+            line = f"{self.description}: done in {_duration(seconds)}"
+        if self.done and seconds >= 0.05 and self.unit != _BATCHES:
             line += f", {_round(self.done / seconds)} {self.unit}/s"
         return f"{line}, {self.text}" if self.text else line
-
-
-def _unit(number: int, plural: str) -> str:
-    if number != 1:
-        return plural
-    return plural.removesuffix("es" if plural.endswith("ches") else "s")
 
 
 def _duration(seconds: float) -> str:
@@ -147,14 +148,18 @@ class Lines(Progress):
 
     def say(self, message: str) -> None:
         """Write a line."""
-        self.console.print(Text(lines(message)), soft_wrap=True)
+        self._print(Text(lines(message)))
 
     def warn(self, message: str) -> None:
         """Write a line that opens with `Warning:`."""
         line = Text("Warning: ", style="bold yellow").append(
             lines(message), style="default not bold"
         )
-        self.console.print(line, soft_wrap=True)
+        self._print(line)
+
+    def _print(self, line: Text) -> None:
+        # In a file a message stays one line, to be found by grep; a terminal breaks it at words.
+        self.console.print(line, soft_wrap=not self.console.is_terminal)
 
     def task(self, description: str, total: int | None = None, unit: str = "photos") -> Task:
         """Begin a step; its line follows when it is finished, and never when it failed."""

@@ -14,6 +14,27 @@ from typing import Any
 from tlearn.errors import RunError
 from tlearn.tables import printable
 
+__all__ = [
+    "CONFUSION",
+    "FORMAT",
+    "INFO",
+    "LABELS",
+    "MODEL",
+    "PREDICTIONS",
+    "RECIPE",
+    "REQUIRED",
+    "REQUIRED_INFO",
+    "SAVED_MODEL",
+    "TABLES",
+    "TABLE_NAMES",
+    "check_info",
+    "check_name",
+    "labels_from_text",
+    "labels_to_text",
+    "table_file",
+    "unfinished_name",
+]
+
 INFO = "run.json"
 LABELS = "labels.txt"
 RECIPE = "recipe.toml"
