@@ -52,4 +52,4 @@ def attach(backbone: keras.Model, num_classes: int, *, dropout: float = 0.2) -> 
     x = keras.layers.Dropout(dropout, name="head_dropout")(x)
     x = keras.layers.Dense(num_classes, name="logits")(x)
     x = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(x)
-    return keras.Model(backbone.inputs, x, name=backbone.name)
+    return keras.Model(backbone.input, x, name=backbone.name)
