@@ -171,6 +171,33 @@ def test_every_photo_of_an_epoch_is_seen_also_those_of_the_last_partial_batch():
     assert len(notes) == 5  # four batches, and the epoch's end
 
 
+def test_an_epoch_that_an_error_ends_is_not_shown_as_finished():
+    ended: list[object] = []
+
+    class Ending(Task):
+        def __exit__(self, kind, error, trace):
+            ended.append(kind)
+
+    class Listener(Progress):
+        def task(self, description: str, total: int | None = None, unit: str = "photos") -> Task:
+            return Ending()
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.run(
+            small_model(),
+            recipes.linear_probe(48, epochs=1),
+            batches(48, 0),
+            batches(24, 1),
+            progress=Listener(),
+            callbacks=[Stop()],
+        )
+    assert ended == [KeyboardInterrupt]
+
+
 def test_a_batch_larger_than_the_data_set_and_a_data_set_of_unknown_length_work():
     everything = batches(10, 0).unbatch().filter(lambda x, y: True).batch(64)
     training = stages.run(

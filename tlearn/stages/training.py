@@ -101,8 +101,9 @@ def run(
                 shuffle=False,
                 verbose=0,
             )
-        finally:
-            writer.close()
+        except BaseException as error:
+            writer.close(error)
+            raise
         history += writer.rows
         found = keeper.best
         better = found is not None and found.beats(best)

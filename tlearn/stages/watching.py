@@ -105,7 +105,7 @@ class History(keras.callbacks.Callback):
         """Begin the epoch's task."""
         self._started = time.perf_counter()
         self._task = self._progress.task(
-            f"{self._stage.name}, epoch {epoch + 1} of {self._stage.epochs}",
+            f"Stage {self._stage.name}, epoch {epoch + 1} of {self._stage.epochs}",
             total=self._steps,
             unit="batches",
         )
@@ -141,15 +141,20 @@ class History(keras.callbacks.Callback):
                 "photos_per_second": scores["photos"] / max(self._trained, 1e-9),
             }
         )
-        self.close(
-            f"validation accuracy {scores['val_accuracy']:.3f}, "
-            f"log loss {scores['val_log_loss']:.3f}"
-        )
-
-    def close(self, note: str = "") -> None:
-        """End the task of the epoch under way, also when an error ended it."""
         if self._task is not None:
-            if note:
-                self._task.note(note)
-            self._task.__exit__(None, None, None)
+            self._task.note(
+                f"{self.rows[-1]['photos_per_second']:.0f} photos/s, "
+                f"validation accuracy {scores['val_accuracy']:.3f}, "
+                f"log loss {scores['val_log_loss']:.3f}"
+            )
+        self.close()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the task of the epoch under way.
+
+        Args:
+            error: What ended it before its time, if anything did.
+        """
+        if self._task is not None:
+            self._task.__exit__(type(error) if error else None, error, None)
             self._task = None
