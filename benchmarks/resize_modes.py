@@ -31,8 +31,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tlearn import backbones, datasets, pipeline, splits
-from tlearn.resize_modes import RESIZE_MODES
+from tlearn import backbones, datasets, splits
+from tlearn.photos import pipeline
+from tlearn.photos.resize_modes import RESIZE_MODES
 
 REGULARISATION = (0.0003, 0.001, 0.003, 0.01)
 FOLDS = 5

@@ -24,6 +24,8 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def private_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No test reads or fills the user's own cache."""
     monkeypatch.setenv("TLEARN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -17,13 +17,11 @@ PACKAGE = ROOT / "tlearn"
 # Each room may import from the rows above its own, and from itself. A room is a module or a
 # package directly under tlearn/; docs/architecture.md draws the same order.
 LAYERS = (
-    {"errors", "progress", "resize_modes", "version"},
-    {"atomic", "bundles", "finding", "freezing", "heads", "intervals", "mixing", "orientation"}
-    | {"pillow_decoding", "precision", "saved_model_check", "schedules", "tables"},
-    {"answers", "backbones", "cache", "evaluation", "photo_bytes", "resizing", "stages"},
-    {"augment", "decoding", "recipes", "runs", "verification"},
-    {"datasets", "export", "pipeline", "prediction", "reporting"},
-    {"classification", "provenance", "splits", "training_data"},
+    {"errors", "progress", "version"},
+    {"files", "heads", "precision", "stages"},
+    {"backbones", "evaluation", "photos", "recipes"},
+    {"datasets", "export", "runs"},
+    {"prediction", "provenance", "reporting", "splits", "training_data"},
     {"workflow"},
     {"cli"},
     {"__main__"},
@@ -41,7 +39,7 @@ QUICK = (
     "tlearn.recipes",
     "tlearn.reporting",
     "tlearn.runs",
-    "tlearn.schedules",
+    "tlearn.recipes.schedules",
     "tlearn.splits",
     "tlearn.stages.stage",
 )

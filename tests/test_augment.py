@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tlearn.augment import Augmentation, augment, mix
-from tlearn.decoding import RESIZE_MODES, resize
+from tlearn.photos.augmentation import Augmentation, augment, mix
+from tlearn.photos.decoding import RESIZE_MODES, resize
 
 SEEDS = 40
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from photo_files import tree_of
 
-from tlearn import cache
 from tlearn.errors import DatasetError
+from tlearn.files import cache
 
 
 def fill(folder: Path) -> None:

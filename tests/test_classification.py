@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from tlearn.backbones import build
-from tlearn.classification import classify
 from tlearn.errors import BackboneError, DatasetError, DecodeError
+from tlearn.prediction.pretrained import classify
 from tlearn.progress import Progress
 
 _PHOTOS = {
@@ -62,7 +62,7 @@ def test_it_answers_as_the_network_itself_does(folder):
     import numpy as np
     import tensorflow as tf
 
-    from tlearn.decoding import load, resize
+    from tlearn.photos.decoding import load, resize
 
     path = folder / "coffee.png"
     pixels = resize(load(tf.constant(str(path)), tf.constant("graph")), 224, "crop")

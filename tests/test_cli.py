@@ -124,8 +124,8 @@ def test_defaults_in_the_help_are_the_librarys_own() -> None:
 def test_choices_are_those_of_the_library() -> None:
     from tlearn import precision
     from tlearn.cli.results import ReportFormat
+    from tlearn.photos.resize_modes import RESIZE_MODES
     from tlearn.reporting.files import FORMS
-    from tlearn.resize_modes import RESIZE_MODES
 
     assert {one.value for one in options.Resize} == set(RESIZE_MODES)
     assert {one.value for one in ReportFormat} == set(FORMS)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from photo_files import Heard, classes, photo, tree_of
 
-from tlearn import cache
 from tlearn.datasets import archives, load
 from tlearn.errors import DatasetError
+from tlearn.files import cache
 
 
 @pytest.fixture(autouse=True)

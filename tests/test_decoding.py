@@ -18,8 +18,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps, features
 
-from tlearn import decoding, orientation
 from tlearn.errors import DecodeError
+from tlearn.photos import decoding, orientation
 
 WIDTH, HEIGHT = 90, 61
 
@@ -376,7 +376,7 @@ class TestUnreadable:
             "import importlib.util, sys\n"
             "find = importlib.util.find_spec\n"
             "importlib.util.find_spec = lambda name: None if name == 'pillow_heif' else find(name)\n"
-            "from tlearn.pillow_decoding import route\n"
+            "from tlearn.photos.pillow_decoding import route\n"
             f"try: route({data!r})\n"
             "except ValueError as error: print(error)\n"
         )

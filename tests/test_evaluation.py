@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from tlearn.errors import DatasetError
 from tlearn.evaluation import evaluate, make_predictions, measured_split
-from tlearn.intervals import wilson
+from tlearn.evaluation.intervals import wilson
 
 
 def table(true, predicted) -> pd.DataFrame:

@@ -17,10 +17,10 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from tlearn import decoding
 from tlearn.errors import ExportError, RunError
 from tlearn.export import as_float32, export, verify
-from tlearn.verification import Answers, compare
+from tlearn.export.verification import Answers, compare
+from tlearn.photos import decoding
 
 SIZE = 32
 CLASSES = ("10", "2 é", "shirt", "NA")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tlearn.errors import DatasetError
-from tlearn.finding import find
+from tlearn.prediction.finding import find
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tlearn import freezing
+from tlearn.stages import freezing
 
 
 def small_residual_network() -> keras.Model:

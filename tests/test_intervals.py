@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tlearn.intervals import percentile, resample, wilson
+from tlearn.evaluation.intervals import percentile, resample, wilson
 
 
 @pytest.mark.parametrize(

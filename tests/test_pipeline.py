@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tlearn import decoding, pipeline
-from tlearn.augment import Augmentation
 from tlearn.errors import DatasetError
+from tlearn.photos import decoding, pipeline
+from tlearn.photos.augmentation import Augmentation
 
 CLASSES = ("2", "10", "rare")
 SIZES = {"2": 20, "10": 9, "rare": 2}

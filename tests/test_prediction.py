@@ -20,11 +20,11 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from tlearn import decoding
-from tlearn.answers import answers_table, check_output
 from tlearn.errors import DatasetError, DecodeError, RunError, TlearnError
 from tlearn.export import export
-from tlearn.prediction import predict, write
+from tlearn.photos import decoding
+from tlearn.prediction.answers import answers_table, check_output
+from tlearn.prediction.trained import predict, write
 from tlearn.progress import Progress, Task
 
 SIZE = 16

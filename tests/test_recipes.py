@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from tlearn import recipes, schedules
+from tlearn import recipes
 from tlearn.errors import RecipeError
+from tlearn.recipes import schedules
 
 
 def test_the_default_recipe_freezes_and_then_unfreezes():

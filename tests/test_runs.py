@@ -19,7 +19,7 @@ import run_folders
 from tlearn import runs
 from tlearn.errors import RunError
 from tlearn.evaluation import evaluate
-from tlearn.runs.layout import labels_from_text, labels_to_text
+from tlearn.files.labels import labels_from_text, labels_to_text
 
 TESTS = Path(__file__).parent
 WEIRD = (

@@ -13,8 +13,8 @@ import pytest
 from photo_files import Heard, classes, photo
 
 from tlearn import splits
-from tlearn.bundles import bundles
 from tlearn.datasets import Dataset, load
+from tlearn.datasets.bundles import bundles
 from tlearn.datasets.dataset import SPLITS, natural_sorted, table_of
 from tlearn.errors import DatasetError
 

@@ -228,7 +228,7 @@ def test_the_rate_warms_up_and_falls_to_zero():
 
 def test_earlier_blocks_move_more_slowly_by_their_factor():
     model = small_model()
-    from tlearn import freezing
+    from tlearn.stages import freezing
 
     freezing.unfreeze(model, 1.0)
     factors = optimizer.rate_factors(model, 0.5)

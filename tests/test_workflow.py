@@ -67,7 +67,7 @@ def test_predictions_are_kept_for_validation_and_test_and_no_other_photo(run):
 
 
 def test_the_saved_keras_model_gives_the_predictions_that_were_kept(run):
-    from tlearn import pipeline
+    from tlearn.photos import pipeline
 
     model = keras.models.load_model(run.model_path)
     test = run.splits[run.splits["split"] == "test"]

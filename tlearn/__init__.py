@@ -22,8 +22,8 @@ from tlearn.version import __version__
 
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
-    from tlearn.classification import classify
-    from tlearn.prediction import predict
+    from tlearn.prediction.pretrained import classify
+    from tlearn.prediction.trained import predict
     from tlearn.reporting import report
     from tlearn.runs import Run
     from tlearn.workflow import finetune
@@ -42,9 +42,9 @@ __all__ = [
 
 _HOME = {
     "Run": "tlearn.runs",
-    "classify": "tlearn.classification",
+    "classify": "tlearn.prediction.pretrained",
     "finetune": "tlearn.workflow",
-    "predict": "tlearn.prediction",
+    "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",
 }
 

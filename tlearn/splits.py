@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tlearn.bundles import Bundle, bundles
+from tlearn.datasets.bundles import Bundle, bundles
 from tlearn.datasets.dataset import SPLITS, Dataset, short_list
 from tlearn.errors import DatasetError
 from tlearn.progress import SILENT, Progress

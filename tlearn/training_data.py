@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tlearn import augment, pipeline
+from tlearn.photos import augmentation as augment
+from tlearn.photos import pipeline
 from tlearn.stages.stage import Stage
 
 __all__ = ["class_weights", "for_stage"]

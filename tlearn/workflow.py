@@ -14,22 +14,21 @@ import tensorflow as tf
 from tlearn import (
     backbones,
     datasets,
-    decoding,
     evaluation,
     export,
     heads,
-    pipeline,
     provenance,
     recipes,
     runs,
-    schedules,
     splits,
     stages,
     training_data,
 )
 from tlearn import precision as precisions
 from tlearn.errors import DatasetError
+from tlearn.photos import decoding, pipeline
 from tlearn.progress import SILENT, Progress
+from tlearn.recipes import schedules
 
 __all__ = ["finetune"]
 

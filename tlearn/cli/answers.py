@@ -45,10 +45,11 @@ def predict(
     root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
 ) -> None:
     """Name what is on photos, with a trained run."""
-    from tlearn import answers as library
-    from tlearn import finding, runs
+    from tlearn import runs
     from tlearn.cli.progress import watch
     from tlearn.cli.quieting import load_tensorflow
+    from tlearn.prediction import answers as library
+    from tlearn.prediction import finding
 
     # What can be wrong is told at once, and not after the seconds that TensorFlow takes to load.
     if output is not None:
@@ -59,7 +60,7 @@ def predict(
     else:
         found = run if Path(run).is_dir() else runs.load(run, root)
     load_tensorflow(debug=context.find_root().params["debug"])
-    from tlearn import prediction
+    from tlearn.prediction import trained as prediction
 
     answers = prediction.predict(
         paths, run=found, top=top, batch_size=batch_size, root=root, progress=watch()
@@ -89,14 +90,15 @@ def classify(
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many classes per photo.")] = 5,
 ) -> None:
     """Name the ImageNet classes on photos, with a pretrained network and no training."""
-    from tlearn import backbones, finding
+    from tlearn import backbones
     from tlearn.cli.progress import watch
     from tlearn.cli.quieting import load_tensorflow
+    from tlearn.prediction import finding
 
     backbones.resolve(backbone)
     finding.find(photos)
     load_tensorflow(debug=context.find_root().params["debug"])
-    from tlearn import classification
+    from tlearn.prediction import pretrained as classification
 
     show(
         classification.classify(

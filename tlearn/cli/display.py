@@ -114,6 +114,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: 
 
 def write_frame(frame: pd.DataFrame, form: ListFormat) -> None:
     """Write a table to standard output as CSV or as JSON, a list of objects."""
-    from tlearn import tables
+    from tlearn.files import tables
 
     sys.stdout.write(tables.to_json(frame) if form is ListFormat.json else tables.to_csv(frame))

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from tlearn.cli import completion
-from tlearn.resize_modes import DEFAULT_RESIZE
+from tlearn.photos.resize_modes import DEFAULT_RESIZE
 
 __all__ = [
     "Augmentation",

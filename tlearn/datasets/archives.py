@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tlearn import cache
 from tlearn.datasets import folders, tables
 from tlearn.datasets.dataset import Listing, short_list
 from tlearn.datasets.hidden import is_hidden
 from tlearn.datasets.loose import is_photo
 from tlearn.datasets.split_names import split_of
 from tlearn.errors import DatasetError
+from tlearn.files import cache
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["SUFFIXES", "is_archive", "listing"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tlearn import cache
 from tlearn.errors import DatasetError
+from tlearn.files import cache
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["write"]

@@ -62,7 +62,6 @@ def _in_threads(paths: Sequence[str]) -> Iterator[list[_Finding]]:
     if not paths:
         return
     # Loaded by one thread before the others need it: TensorFlow, through the decoder.
-    from tlearn import decoding  # noqa: F401
 
     threads = _processors()
     jobs = (paths[at : at + _FILES_PER_JOB] for at in range(0, len(paths), _FILES_PER_JOB))
@@ -84,7 +83,7 @@ def _look_at_all(paths: Iterable[str]) -> list[_Finding]:
 
 
 def _look_at(path: str) -> _Finding:
-    from tlearn import decoding
+    from tlearn.photos import decoding
 
     try:
         data = _read(path)

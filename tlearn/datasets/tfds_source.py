@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tlearn import cache
 from tlearn.datasets import tfds_download
 from tlearn.datasets.dataset import Listing, natural_sorted, short_list, table_of
 from tlearn.datasets.split_names import split_of
 from tlearn.errors import DatasetError
+from tlearn.files import cache
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["UnknownName", "is_name", "listing"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlearn import schedules
+from tlearn.recipes import schedules
 from tlearn.stages.stage import Stage
 
 __all__ = ["linear_probe"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tlearn import schedules
+from tlearn.recipes import schedules
 from tlearn.recipes.head_only import linear_probe
 from tlearn.stages.stage import Stage
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TextIO
 
 import pandas as pd
 
-from tlearn.atomic import filling, replacing
 from tlearn.errors import RunError
+from tlearn.files.atomic import filling, replacing
+from tlearn.files.tables import flat, printable, readable, to_csv, to_json, to_markdown
 from tlearn.reporting.text import rendered
-from tlearn.tables import flat, printable, readable, to_csv, to_json, to_markdown
 
 if TYPE_CHECKING:
     from tlearn.reporting import Report

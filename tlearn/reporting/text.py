@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tlearn.intervals import wilson
+from tlearn.evaluation.intervals import wilson
 from tlearn.reporting.matrix import ConfusionMatrix
 from tlearn.reporting.wording import count, decimal, duration, interval, percent, shown
 

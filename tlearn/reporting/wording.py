@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from tlearn.tables import printable
+from tlearn.files.tables import printable
 
 __all__ = ["count", "decimal", "duration", "interval", "percent", "shown"]
 

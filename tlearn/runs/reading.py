@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from tlearn.errors import RunError
+from tlearn.files import labels
+from tlearn.files.tables import TRUE_BY_PREDICTED, from_csv
 from tlearn.runs import layout
-from tlearn.tables import TRUE_BY_PREDICTED, from_csv
 
 __all__ = ["Run", "is_run"]
 
@@ -61,7 +62,7 @@ class Run:
     def class_names(self) -> tuple[str, ...]:
         """The classes in the model's order."""
         try:
-            return layout.labels_from_text(self._text(layout.LABELS))
+            return labels.labels_from_text(self._text(layout.LABELS))
         except ValueError as error:
             raise self.damaged(f"{layout.LABELS}: {error}") from error
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from tlearn import atomic
 from tlearn.errors import RunError
 from tlearn.evaluation import Evaluation
+from tlearn.files import atomic, labels
+from tlearn.files.tables import flat, readable, to_csv, to_json
 from tlearn.runs import layout
 from tlearn.runs.reading import Run
-from tlearn.tables import flat, readable, to_csv, to_json
 
 __all__ = ["RunFolder", "check_writable", "unfinished"]
 
@@ -51,7 +51,7 @@ class RunFolder:
 
     def write_class_names(self, class_names: Sequence[str]) -> None:
         """Write the classes in the model's order."""
-        self._write(layout.LABELS, layout.labels_to_text(class_names))
+        self._write(layout.LABELS, labels.labels_to_text(class_names))
 
     def write_recipe(self, text: str) -> None:
         """Write the recipe as TOML."""

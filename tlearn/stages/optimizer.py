@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tlearn import freezing
+from tlearn.stages import freezing
 from tlearn.stages.stage import Stage
 
 __all__ = ["DiscriminativeAdamW", "make", "rate_factors"]

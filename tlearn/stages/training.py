@@ -11,10 +11,9 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from tlearn import freezing
 from tlearn.errors import TrainingError
 from tlearn.progress import SILENT, Progress
-from tlearn.stages import optimizer
+from tlearn.stages import freezing, optimizer
 from tlearn.stages.stage import Stage
 from tlearn.stages.watching import Best, History, KeepBest, PhotosSeen
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tlearn.errors import DecodeError, ExportError
-from tlearn.photo_bytes import servable
+from tlearn.photos.photo_bytes import servable
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["Answers", "TIE", "ask", "compare", "verify"]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
-from tlearn.answers import answers_table, tell_errors
 from tlearn.backbones import build, imagenet_class_names
-from tlearn.decoding import check, load, resize, route
 from tlearn.errors import DecodeError
-from tlearn.finding import find
+from tlearn.photos.decoding import check, load, resize, route
+from tlearn.prediction.answers import answers_table, tell_errors
+from tlearn.prediction.finding import find
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["classify"]

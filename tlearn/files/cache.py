@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tlearn import atomic
 from tlearn.errors import DatasetError
+from tlearn.files import atomic
 
 __all__ = ["directory", "filled", "whole_folder"]
 

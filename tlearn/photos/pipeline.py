@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tlearn.augment import Augmentation, augment
-from tlearn.decoding import decode, load
 from tlearn.errors import DatasetError
-from tlearn.resize_modes import DEFAULT_RESIZE
-from tlearn.resizing import resize
+from tlearn.photos.augmentation import Augmentation, augment
+from tlearn.photos.decoding import decode, load
+from tlearn.photos.resize_modes import DEFAULT_RESIZE
+from tlearn.photos.resizing import resize
 
 __all__ = ["batches"]
 
@@ -47,7 +47,7 @@ def batches(
         class_names: The names of the classes; a label's number is its place here.
         image_size: The side of the square photos, in pixels.
         batch_size: Photos in a batch. The last batch holds what is left.
-        resize_mode: `"crop"`, `"pad"` or `"stretch"`; see `tlearn.decoding.resize`.
+        resize_mode: `"crop"`, `"pad"` or `"stretch"`; see `tlearn.photos.decoding.resize`.
         shuffle: Whether each epoch has a new order. Leave it out for validation, test and
             prediction: then the order is the table's.
         seed: Decides order and augmentation.

@@ -3,7 +3,7 @@
 Training, prediction and the exported SavedModel all come through here, so that what was trained
 on is what is served. `decode`, `resize` and `decode_batch` are TensorFlow graph code and need
 nothing of tlearn once they are traced into a SavedModel. What TensorFlow cannot decode goes through
-Pillow in training and prediction (`tlearn/pillow_decoding.py`); which decoder a file needs is found
+Pillow in training and prediction (`tlearn/photos/pillow_decoding.py`); which decoder a file needs is found
 once, by `check`, and kept beside its path.
 """
 
@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tlearn import orientation
 from tlearn.errors import DecodeError
-from tlearn.pillow_decoding import Decoder, check_jpeg, decode_with_pillow, route
-from tlearn.resize_modes import DEFAULT_RESIZE, RESIZE_MODES
-from tlearn.resizing import resize
+from tlearn.photos import orientation
+from tlearn.photos.pillow_decoding import Decoder, check_jpeg, decode_with_pillow, route
+from tlearn.photos.resize_modes import DEFAULT_RESIZE, RESIZE_MODES
+from tlearn.photos.resizing import resize
 
 __all__ = [
     "DEFAULT_RESIZE",

@@ -20,11 +20,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tlearn import atomic, decoding
 from tlearn.errors import ExportError
+from tlearn.export.verification import verify
+from tlearn.files import atomic
+from tlearn.files.labels import labels_to_text
+from tlearn.photos import decoding
 from tlearn.precision import policy
-from tlearn.runs.layout import labels_to_text
-from tlearn.verification import verify
 
 __all__ = ["as_float32", "export", "verify"]
 

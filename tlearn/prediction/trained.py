@@ -18,11 +18,11 @@ import pandas as pd
 import tensorflow as tf
 
 from tlearn import runs
-from tlearn.answers import answers_table, tell_errors, write
-from tlearn.decoding import route
 from tlearn.errors import DecodeError, RunError
-from tlearn.finding import find
-from tlearn.photo_bytes import servable
+from tlearn.photos.decoding import route
+from tlearn.photos.photo_bytes import servable
+from tlearn.prediction.answers import answers_table, tell_errors, write
+from tlearn.prediction.finding import find
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["predict", "write"]

@@ -12,8 +12,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tlearn.mixing import mix
-from tlearn.resizing import resize
+from tlearn.photos.mixing import mix
+from tlearn.photos.resizing import resize
 
 __all__ = ["Augmentation", "STRENGTHS", "augment", "mix"]
 
@@ -81,7 +81,7 @@ def augment(
     Args:
         image: `uint8` tensor of shape `(height, width, 3)`.
         size: The side of the result, in pixels.
-        resize_mode: As for `tlearn.decoding.resize`.
+        resize_mode: As for `tlearn.photos.decoding.resize`.
         augmentation: Which changes to make.
         seed: Whole-number tensor of shape `(2,)`; it alone decides what is done.
 

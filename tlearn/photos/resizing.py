@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tlearn.resize_modes import DEFAULT_RESIZE, RESIZE_MODES
+from tlearn.photos.resize_modes import DEFAULT_RESIZE, RESIZE_MODES
 
 __all__ = ["resize"]
 

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from tlearn.pillow_decoding import decode_with_pillow
+from tlearn.photos.pillow_decoding import decode_with_pillow
 
 __all__ = ["servable"]
 

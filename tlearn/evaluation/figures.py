@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlearn.errors import DatasetError
-from tlearn.intervals import percentile, resample, wilson
+from tlearn.evaluation.intervals import percentile, resample, wilson
 
 __all__ = ["Evaluation", "evaluate", "make_predictions", "measured_split"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tlearn import atomic, tables
 from tlearn.errors import DecodeError, TlearnError
+from tlearn.files import atomic, tables
 from tlearn.progress import Progress
 
 __all__ = ["answers_table", "check_output", "tell_errors", "write"]
