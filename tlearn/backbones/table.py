@@ -197,8 +197,7 @@ _ROWS = (
     preset("keras-hub", "densenet_121_imagenet", 7_037_504, "densenet"),
     preset("keras-hub", "efficientnet_b0_ra_imagenet", 5_288_548, "efficientnet"),
     preset("keras-hub", "efficientnet2_rw_s_ra2_imagenet", 23_941_296, "efficientnetv2"),
-    preset("keras-hub", "mobilenet_v3_large_100_imagenet", 2_996_352, "mobilenetv3"),
-    preset("keras-hub", "csp_darknet_53_ra_imagenet", 27_642_184, "cspnet"),
+    preset("keras-hub", "vgg_16_imagenet", 14_714_688, "vgg"),
     preset("keras-hub", "xception_41_imagenet", 20_861_480, "xception"),
     preset("keras-hub", "dinov2_small", 22_582_656, "dinov2"),
 )
