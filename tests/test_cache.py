@@ -94,7 +94,7 @@ def test_many_threads_at_once_get_one_whole_folder(tmp_path):
 
 def test_a_killed_process_leaves_nothing_under_the_name(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from tlearn import cache\n"
+        "import sys, time; from pathlib import Path; from tlearn.files import cache\n"
         "def fill(folder):\n"
         "    (folder / 'a').write_text('a'); print('writing', flush=True); time.sleep(60)\n"
         f"cache.filled(Path({str(tmp_path / 'x')!r}), fill)"

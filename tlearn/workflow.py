@@ -136,7 +136,7 @@ def finetune(
 
     with runs.unfinished(output, name or provenance.run_name(data.name, chosen.name)) as folder:
         folder.write_class_names(data.class_names)
-        folder.write_recipe(plan.dump())
+        folder.write_recipe(plan.dump(plan_stages))
         folder.write_table("splits", data.examples)
         folder.write_table("skipped", data.skipped)
         training = stages.run(

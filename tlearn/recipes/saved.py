@@ -20,7 +20,7 @@ import importlib.metadata
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +112,19 @@ class Recipe:
         except (TypeError, ValueError) as error:
             raise RecipeError(f"The recipe {self.name!r} cannot be used: {error}") from error
 
-    def dump(self) -> str:
+    def dump(self, stages: tuple[Stage, ...] = ()) -> str:
         """The recipe as TOML that `load` reads back.
 
+        Args:
+            stages: What came of it, to be told in comments: every number, defaults included.
+
         Returns:
-            TOML text, with the situation as a comment.
+            TOML text, with situation and stages as comments.
         """
         lines = [f"# Situation: {self.situation}"] if self.situation else []
+        for stage in stages:
+            values = (f"{name}={value}" for name, value in asdict(stage).items() if name != "name")
+            lines.append(f"# Stage {stage.name}: {', '.join(values)}")
         lines += [f"recipe = {_toml(self.function)}", "", "[arguments]"]
         lines += [f"{name} = {_toml(value)}" for name, value in self.arguments.items()]
         return "\n".join(lines) + "\n"
