@@ -87,7 +87,9 @@ def test_finetune_tells_its_steps_plainly_and_nothing_else(
     finetuned: subprocess.CompletedProcess[str],
 ) -> None:
     said = finetuned.stderr
-    assert re.search(r"^Stage head, epoch 2 of 2: \d+\.\d s, \d+ photos/s, .*loss \d\.\d+$", said, re.M)
+    assert re.search(
+        r"^Stage head, epoch 2 of 2: \d+\.\d s, \d+ photos/s, .*loss \d\.\d+$", said, re.M
+    )
     assert re.search(r"^\d+ photos in 3 classes: .* efficientnet_lite0 \(for 'eff", said, re.M)
     assert "broken.png" in said
     assert "\x1b" not in said

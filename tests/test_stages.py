@@ -11,6 +11,7 @@ from tlearn import recipes, stages
 from tlearn.errors import TrainingError
 from tlearn.progress import Progress, Task
 from tlearn.stages import optimizer
+from tlearn.stages.watching import Best, KeepBest
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +115,37 @@ def test_a_stage_that_is_worse_on_validation_is_undone_and_said():
     assert model.evaluate(held_out, verbose=0)[1] == pytest.approx(
         training.stages["validation_accuracy"].iloc[0], abs=1e-6
     )
+
+
+def test_the_best_epoch_is_that_of_the_lowest_log_loss_and_patience_counts_from_it():
+    model = small_model()
+    keeper = KeepBest(patience=2)
+    keeper.set_model(model)
+    model.stop_training = False  # as `fit` begins
+    weights = []
+    for epoch, (log_loss, accuracy) in enumerate([(0.9, 0.5), (0.4, 0.7), (0.6, 0.8), (0.5, 0.8)]):
+        kernel, bias = model.get_layer("out").get_weights()
+        model.get_layer("out").set_weights([kernel + 1, bias])
+        weights.append(model.get_layer("out").get_weights()[0])
+        assert not model.stop_training
+        keeper.on_epoch_end(epoch, {"val_log_loss": log_loss, "val_accuracy": accuracy})
+    assert model.stop_training
+    assert keeper.best is not None
+    assert (keeper.best.epoch, keeper.best.log_loss, keeper.best.accuracy) == (2, 0.4, 0.7)
+    model.set_weights(keeper.best.weights)
+    np.testing.assert_array_equal(model.get_layer("out").get_weights()[0], weights[1])
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [((0.9, 0.5), (0.8, 0.1)), ((0.9, 0.4), (0.9, 0.5))],
+    ids=["more accurate", "as accurate, lower log loss"],
+)
+def test_a_stage_replaces_another_only_when_it_is_no_less_accurate(better, worse):
+    assert Best(*better, 1, []).beats(Best(*worse, 1, []))
+    assert not Best(*worse, 1, []).beats(Best(*better, 1, []))
+    assert not Best(*better, 1, []).beats(Best(*better, 1, []))
+    assert Best(*worse, 1, []).beats(None)
 
 
 def test_a_loss_that_is_never_finite_is_an_error_and_not_a_model():

@@ -172,6 +172,23 @@ def test_a_class_with_one_photo_trains(digits, tmp_path):
     assert (result.splits.query("label == 'lonely'")["split"] == "train").all()
 
 
+def test_a_tfds_data_set_that_was_prepared_here_goes_through_the_main_job(tmp_path):
+    data_dir = tmp_path / "tfds"
+    builder = Path(__file__).with_name("tiny_tfds.py")
+    subprocess.run([sys.executable, builder, data_dir], check=True, capture_output=True)
+    more = ["--data-dir", str(data_dir), "--recipe", "linear_probe", "--epochs", "1"]
+    more += ["--image-size", "64", "--output", str(tmp_path / "runs")]
+    subprocess.run(
+        [sys.executable, "-m", "tlearn", "finetune", "--dataset", "tiny_splits", *more],
+        check=True,
+        capture_output=True,
+    )
+    run = runs.latest(tmp_path / "runs")
+    assert run.class_names == ("2", "10", "tulip")
+    counts = run.info["dataset"]
+    assert (counts["train"], counts["validation"], counts["test"]) == (18, 6, 9)
+
+
 def command(digits: Path, output: Path, *more: str) -> list[str]:
     return [
         sys.executable,
