@@ -232,3 +232,32 @@ def test_no_tracked_file_knows_the_machine_it_was_written_on() -> None:
         if path.is_file() and pattern.search(path.read_bytes())
     ]
     assert guilty == []
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_imports_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    missing = []
+    for line in lines:
+        if match := re.fullmatch(r"from (tlearn[\w.]*) import ([\w, ]+)", line.strip()):
+            module, names = match[1], match[2].split(", ")
+            known = exported(module) or ()
+            missing += [
+                line for name in names if name not in known and f"{module}.{name}" not in MODULES
+            ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_to_is_there(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    files = re.findall(r"`((?:tlearn|tests|benchmarks|scripts|recipes)/[\w./-]+)`", text)
+    missing = [link for link in links if not (page.parent / link).exists()]
+    missing += [file for file in files if not (ROOT / file).exists()]
+    assert missing == []
