@@ -13,10 +13,11 @@ import pytest
 from photo_files import Heard, classes, photo, pixels
 from PIL import Image
 
-from tlearn.datasets import archives, hidden, load, tables
-from tlearn.datasets.dataset import natural_sorted
+from tlearn.datasets import archives, load, tables
 from tlearn.datasets.split_names import SPELLINGS
 from tlearn.errors import DatasetError
+from tlearn.files import names as hidden
+from tlearn.files.names import natural_sorted
 
 
 def labels(dataset) -> dict[str, int]:

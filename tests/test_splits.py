@@ -15,8 +15,9 @@ from photo_files import Heard, classes, photo
 from tlearn import splits
 from tlearn.datasets import Dataset, load
 from tlearn.datasets.bundles import bundles
-from tlearn.datasets.dataset import SPLITS, natural_sorted, table_of
+from tlearn.datasets.dataset import SPLITS, table_of
 from tlearn.errors import DatasetError
+from tlearn.files.names import natural_sorted
 
 COLUMNS = ("path", "label", "split", "group", "digest", "decoder")
 

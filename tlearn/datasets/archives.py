@@ -17,11 +17,11 @@ from typing import IO
 
 from tlearn.datasets import folders, tables
 from tlearn.datasets.dataset import Listing, short_list
-from tlearn.datasets.hidden import is_hidden
 from tlearn.datasets.loose import is_photo
 from tlearn.datasets.split_names import split_of
 from tlearn.errors import DatasetError
 from tlearn.files import cache
+from tlearn.files.names import is_hidden
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["SUFFIXES", "is_archive", "listing"]

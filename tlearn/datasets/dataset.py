@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-__all__ = ["Dataset", "Listing", "SPLITS", "natural_sorted", "short_list", "table_of"]
+__all__ = ["Dataset", "Listing", "SPLITS", "short_list", "table_of"]
 
 SPLITS = ("train", "validation", "test")
-
-_DIGITS = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -57,24 +53,6 @@ class Listing:
     advice: str = ""
 
 
-def natural_sorted(texts: Iterable[str]) -> list[str]:
-    """Sort as people do: `"2"` before `"10"`, `"img9"` before `"img10"`, case second.
-
-    Args:
-        texts: What to sort.
-
-    Returns:
-        The sorted texts. The order depends on nothing but the texts themselves.
-
-    Example:
-
-    ```python
-    natural_sorted(["10", "2", "Dog", "cat"])  # ["2", "10", "cat", "Dog"]
-    ```
-    """
-    return sorted(texts, key=_natural_key)
-
-
 def table_of(columns: dict[str, Iterable[object]]) -> pd.DataFrame:
     """A table of Python objects, in which `None` stays `None` under every version of pandas.
 
@@ -102,10 +80,3 @@ def short_list(names: Iterable[str], most: int = 5) -> str:
     names = list(names)
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _natural_key(text: str) -> tuple[object, ...]:
-    # Splitting at digits always puts text at even and digits at odd places, so that two keys
-    # never compare a text with a number.
-    parts = _DIGITS.split(unicodedata.normalize("NFC", text).casefold())
-    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), text

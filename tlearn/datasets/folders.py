@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlearn.datasets.dataset import Listing, natural_sorted, short_list, table_of
-from tlearn.datasets.hidden import is_hidden
+from tlearn.datasets.dataset import Listing, short_list, table_of
 from tlearn.datasets.loose import is_photo
 from tlearn.datasets.split_names import split_of
 from tlearn.errors import DatasetError
+from tlearn.files.names import is_hidden, natural_sorted
 
 __all__ = ["ARRANGEMENT", "listing"]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from tlearn.datasets import archives, folders, tables, tfds_source
-from tlearn.datasets.dataset import Dataset, Listing, natural_sorted, short_list, table_of
+from tlearn.datasets.dataset import Dataset, Listing, short_list, table_of
 from tlearn.datasets.loose import is_photo
 from tlearn.datasets.scan import scan
 from tlearn.errors import DatasetError
+from tlearn.files.names import natural_sorted
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["load"]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tlearn.datasets.dataset import Listing, natural_sorted, short_list, table_of
+from tlearn.datasets.dataset import Listing, short_list, table_of
 from tlearn.datasets.split_names import SPELLINGS, split_of
 from tlearn.errors import DatasetError
+from tlearn.files.names import natural_sorted
 
 __all__ = ["SUFFIXES", "is_table", "listing"]
 

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from tlearn.datasets import tfds_download
-from tlearn.datasets.dataset import Listing, natural_sorted, short_list, table_of
+from tlearn.datasets.dataset import Listing, short_list, table_of
 from tlearn.datasets.split_names import split_of
 from tlearn.errors import DatasetError
 from tlearn.files import cache
+from tlearn.files.names import natural_sorted
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["UnknownName", "is_name", "listing"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tlearn.errors import DatasetError
+from tlearn.files.names import is_hidden, natural_key
 
 __all__ = ["find"]
 
@@ -56,18 +56,9 @@ def find(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _natural(path: Path) -> list[list[tuple[int, int, str]]]:
-    """A key that sorts `2` before `10`, and a folder's own files before those of its folders."""
-    return [
-        [(int(not digits), int(digits or 0), text.casefold()) for digits, text in _parts(name)]
-        + [(2, 0, name)]
-        for name in path.parts
-    ]
-
-
-def _parts(name: str) -> Iterator[tuple[str, str]]:
-    for part in re.findall(r"[0-9]+|[^0-9]+", name):
-        yield (part, "") if part[0].isdecimal() else ("", part)
+def _natural(path: Path) -> list[tuple[object, ...]]:
+    """A key that sorts a folder's files as people do."""
+    return [natural_key(name) for name in path.parts]
 
 
 def _files(given: str | Path) -> list[Path]:
@@ -95,8 +86,8 @@ def _below(folder: Path) -> list[Path]:
     for parent, folders, names in os.walk(folder, followlinks=True):
         # A link may lead back to a folder above.
         real = os.path.realpath(parent)
-        folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
+        folders[:] = [] if real in seen else [name for name in folders if not is_hidden(name)]
         if real not in seen:
-            files.extend(Path(parent, name) for name in names if name[0] != ".")
+            files.extend(Path(parent, name) for name in names if not is_hidden(name))
         seen.add(real)
     return sorted(files, key=_natural)
