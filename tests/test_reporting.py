@@ -189,6 +189,14 @@ def test_what_the_unfreeze_gained_is_said_plainly(tmp_path, kept, rows, words):
     assert words in str(report(run))
 
 
+def test_the_check_of_the_saved_model_is_told(tmp_path):
+    run = run_folders.write_run(
+        tmp_path, changes={"export": {"max_difference": 3.2e-7, "photos": 18}}
+    )
+    assert "The SavedModel answered all 18 test photos as the model did;" in str(report(run))
+    assert "largest difference of a probability 3e-07." in str(report(run)).replace("\n", " ")
+
+
 # --- files -----------------------------------------------------------------------------------
 
 

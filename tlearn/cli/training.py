@@ -130,12 +130,21 @@ def summary(run: Run, output: Path) -> RenderableType:
     skipped = len(run.skipped)
     files = "1 file" if skipped == 1 else f"{skipped:,} files"
     facts.add_row("Skipped", f"{files}, named in the report" if skipped else "no file")
+    facts.add_row("SavedModel", Text(_proof(run)))
     facts.add_row("Run folder", Text(display.cell(run.path)))
     # A run in the usual place is found by its name alone.
     known_as = run.name if output == Path("saved_models") else str(run.path)
     quoted = display.cell(shlex.quote(known_as))
     facts.add_row("Next", Text(f"tlearn report {quoted}\ntlearn predict PHOTOS --run {quoted}"))
     return Panel(facts, title=Text(display.cell(run.name)), title_align="left", expand=False)
+
+
+def _proof(run: Run) -> str:
+    export = run.info["export"]
+    return (
+        f"same answers on {export['photos']:,} photos, probabilities within "
+        f"{export['max_difference']:.1g}"
+    )
 
 
 def _gain(run: Run) -> str:

@@ -83,6 +83,7 @@ def _headline(report: Report) -> RenderableType:
         )
     skipped = f"{len(report.skipped):,} files were skipped; see below."
     lines.append(Text(skipped if len(report.skipped) else "No file was skipped."))
+    lines += [Text(proof) for proof in _proof(report)]
     lines.append(Text("Ranges are 95 % intervals: bootstrap above, Wilson per class."))
     return Group(*lines)
 
@@ -98,6 +99,18 @@ def _gain(report: Report) -> str:
     if list(kept) == [report.stages["stage"].iloc[0]]:
         return "Unfreezing gained nothing on validation: the frozen backbone's weights were kept."
     return f"Unfreezing took validation accuracy from {values} ({points:+.1f} points)."
+
+
+def _proof(report: Report) -> list[str]:
+    """What the run says of the check of its SavedModel, if it says anything."""
+    export = report.run.info.get("export") or {}
+    difference, photos = export.get("max_difference"), export.get("photos")
+    if difference is None or photos is None:
+        return []
+    return [
+        f"The SavedModel answered all {count(photos)} {report.split} photos as the model did; "
+        f"largest difference of a probability {difference:.1g}."
+    ]
 
 
 def _stages(report: Report) -> RenderableType:
