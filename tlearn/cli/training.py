@@ -140,11 +140,9 @@ def summary(run: Run, output: Path) -> RenderableType:
 
 
 def _proof(run: Run) -> str:
-    export = run.info["export"]
-    return (
-        f"same answers on {export['photos']:,} photos, probabilities within "
-        f"{export['max_difference']:.1g}"
-    )
+    photos, difference = run.info["export"]["photos"], run.info["export"]["max_difference"]
+    how_near = f"within {difference:.1g}" if difference else "equal"
+    return f"same answers on {photos:,} photos, probabilities {how_near}"
 
 
 def _gain(run: Run) -> str:
