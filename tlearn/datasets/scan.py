@@ -62,6 +62,7 @@ def _in_threads(paths: Sequence[str]) -> Iterator[list[_Finding]]:
     if not paths:
         return
     # Loaded by one thread before the others need it: TensorFlow, through the decoder.
+    from tlearn.photos import decoding  # noqa: F401
 
     threads = _processors()
     jobs = (paths[at : at + _FILES_PER_JOB] for at in range(0, len(paths), _FILES_PER_JOB))
