@@ -26,24 +26,24 @@ from tlearn.datasets import sample
 
 def few_clothes(photos: Path, scratch: Path) -> tuple[Path, int]:
     """Ten training and five validation photos of each class of clothing; its whole test split."""
-    return _table(photos / "clothing", scratch, train=10, validation=5), 224
+    return _table(photos / "clothing", scratch, train=10, validation=5), 160
 
 
 def similar_clothes(photos: Path, scratch: Path) -> tuple[Path, int]:
     """A hundred training photos of each of the four kinds of tops."""
     tops = ("longsleeve", "outwear", "shirt", "t-shirt")
-    return _table(photos / "clothing", scratch, train=100, validation=20, labels=tops), 160
+    return _table(photos / "clothing", scratch, train=100, validation=20, labels=tops), 112
 
 
 def rubbish(photos: Path, scratch: Path) -> tuple[Path, int]:
     """All of trash: its smallest class has a quarter of the photos of its largest."""
-    return photos / "trash", 128
+    return photos / "trash", 96
 
 
 def digits(photos: Path, scratch: Path) -> tuple[Path, int]:
     """Handwritten digits, where left is not right."""
     folder = scratch / "digits"
-    sample.write(folder, per_class=60)
+    sample.write(folder, per_class=40)
     return folder, 96
 
 
@@ -51,8 +51,8 @@ SITUATIONS: dict[str, Callable[[Path, Path], tuple[Path, int]]] = {
     "few-photos": few_clothes,
     "fine-grained": similar_clothes,
     "imbalanced": rubbish,
-    "many-photos": rubbish,
     "documents-or-scans": digits,
+    "many-photos": rubbish,
 }
 
 
@@ -98,7 +98,10 @@ def main() -> None:
                 key = (prepare.__name__, image_size, recipe)
                 if key not in known:
                     known[key] = measure(dataset, image_size, recipe, Path(folder) / "runs")
-                print(json.dumps({"situation": name, "set": prepare.__name__, **known[key]}))
+                print(
+                    json.dumps({"situation": name, "set": prepare.__name__, **known[key]}),
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

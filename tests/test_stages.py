@@ -57,7 +57,9 @@ def test_the_default_recipe_learns_and_reports_each_epoch_and_stage():
     assert training.stages["trainable_parameters"].is_monotonic_increasing
     assert len(training.history) == training.stages["epochs"].sum()
     assert training.stages["validation_accuracy"].iloc[-1] > 0.9
-    assert (training.history["photos_per_second"] > 0).all()
+    # An epoch's seconds hold its validation as well, so this is the least that can be right.
+    history = training.history
+    assert (history["photos_per_second"] * history["seconds"] >= 90).all()
 
 
 def test_the_model_ends_with_the_weights_of_the_kept_stage_and_can_be_evaluated():
