@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -169,7 +170,12 @@ def test_paths_that_lead_nowhere_are_skipped_and_all_of_them_an_error(photos):
 def test_names_that_are_odd_are_names_and_impossible_ones_are_skipped(photos):
     for name in ("~a.png", "~$b.png"):
         photo(photos / name)
-    dataset = load(write(photos, "path,label\n~a.png,a\n~$b.png,b\nimg/0.png,a\nx\0y.png,b\n"))
+    table = write(photos, "path,label\n~a.png,a\n~$b.png,b\nimg/0.png,a\nx\0y.png,b\n")
+    if sys.version_info < (3, 11):  # whose csv module reads no NUL at all
+        with pytest.raises(DatasetError, match="line contains NUL"):
+            load(table)
+        return
+    dataset = load(table)
     assert len(dataset.examples) == 3
     assert dataset.skipped["reason"].tolist() == ["no file can have such a name"]
 
