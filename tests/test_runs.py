@@ -47,25 +47,6 @@ WEIRD = (
 )
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mounts a tmpfs of so many kilobytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = []
-
-    def mount(kilobytes: int) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("mounting a tmpfs is not permitted here")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for place in mounted:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 def python(code: str, *arguments: object) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(TESTS)}
     return subprocess.Popen(

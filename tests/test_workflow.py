@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -233,43 +232,30 @@ def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(digits, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_is_said_in_clear_words_and_leaves_nothing(digits, tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk]).returncode:
-        pytest.skip("mounting is not permitted here")
-    try:
-        with pytest.raises(RunError, match="full"):
-            tlearn.finetune(
-                digits,
-                recipe="linear_probe",
-                recipe_options={"epochs": 1},
-                image_size=64,
-                output=disk / "runs",
-            )
-        assert runs.table(disk / "runs").empty
-        assert not [path for path in disk.rglob("*") if path.is_file()]
-    finally:
-        subprocess.run(["umount", disk], check=True)
+def test_a_full_disk_is_said_in_clear_words_and_leaves_nothing(digits, small_disk):
+    disk = small_disk(12 * 1024)
+    with pytest.raises(RunError, match="full"):
+        tlearn.finetune(
+            digits,
+            recipe="linear_probe",
+            recipe_options={"epochs": 1},
+            image_size=64,
+            output=disk / "runs",
+        )
+    assert runs.table(disk / "runs").empty
+    assert not [path for path in disk.rglob("*") if path.is_file()]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a read-only disk needs root")
-def test_a_read_only_output_folder_is_refused_before_training(digits, tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk]).returncode:
-        pytest.skip("mounting is not permitted here")
-    try:
-        asked = subprocess.run(
-            command(digits, disk / "runs"), capture_output=True, text=True, check=False
-        )
-        assert asked.returncode == 1
-        assert "read-only" in asked.stderr.lower()
-        assert "Traceback" not in asked.stderr
-    finally:
-        subprocess.run(["umount", disk], check=True)
+def test_a_read_only_output_folder_is_refused_before_training(digits, small_disk):
+    disk = small_disk(64)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    asked = subprocess.run(
+        command(digits, disk / "runs"), capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 1
+    assert "read-only" in asked.stderr.lower()
+    assert "Traceback" not in asked.stderr
 
 
 @pytest.mark.slow
