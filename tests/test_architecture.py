@@ -18,9 +18,10 @@ PACKAGE = ROOT / "tlearn"
 # package directly under tlearn/; docs/architecture.md draws the same order.
 LAYERS = (
     {"errors", "progress", "version"},
-    {"files", "heads", "precision", "stages"},
+    {"files", "heads", "networks", "precision"},
+    {"stages"},
     {"backbones", "evaluation", "photos", "recipes"},
-    {"datasets", "export", "runs"},
+    {"datasets", "export", "features", "runs"},
     {"prediction", "provenance", "reporting", "splits", "training_data"},
     {"workflow"},
     {"cli"},

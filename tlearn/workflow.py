@@ -26,6 +26,8 @@ from tlearn import (
 )
 from tlearn import precision as precisions
 from tlearn.errors import DatasetError
+from tlearn.features import keeping
+from tlearn.features.memory import budget as memory_budget
 from tlearn.photos import decoding, pipeline
 from tlearn.progress import SILENT, Progress
 from tlearn.recipes import schedules
@@ -49,6 +51,7 @@ def finetune(
     test: float = 0.15,
     data_dir: str | Path | None = None,
     strict: bool = False,
+    memory: str | int | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
     progress: Progress = SILENT,
@@ -71,6 +74,8 @@ def finetune(
         test: The share held out for the test, likewise.
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error, instead of leaving it out.
+        memory: How much memory kept features may take, such as `"1GiB"`; what is more is read from
+            the cache folder. By default a quarter of what is free.
         output: The folder of run folders.
         name: The run's name; by default the data set's and the backbone's.
         progress: Who watches.
@@ -90,6 +95,7 @@ def finetune(
     ```
     """
     clock = provenance.Clock()
+    budget = memory_budget(memory)
     chosen = backbones.resolve(backbone)
     runs.check_writable(output, room=_room(chosen))
     if name is not None:
@@ -139,6 +145,22 @@ def finetune(
         folder.write_recipe(plan.dump(plan_stages))
         folder.write_table("splits", data.examples)
         folder.write_table("skipped", data.skipped)
+        kept = keeping.Kept(
+            model,
+            plan_stages,
+            keeping.Photos(
+                train=train,
+                validation=part["validation"],
+                class_names=data.class_names,
+                image_size=size,
+                resize_mode=resize_mode,
+                batch_size=batch_size,
+                seed=seed,
+                class_weights=training_data.class_weights(train["label"], data.class_names),
+            ),
+            budget=budget,
+            progress=progress,
+        )
         training = stages.run(
             model,
             plan_stages,
@@ -152,6 +174,7 @@ def finetune(
                 seed=seed,
             ),
             photos(part["validation"]),
+            kept=kept,
             progress=progress,
         )
         folder.write_table("history", training.history)
@@ -202,6 +225,7 @@ def finetune(
                 "metrics": measured.metrics,
                 "validation": provenance.of_stages(training.stages),
                 "export": {"max_difference": difference, "photos": int(of_test.sum())},
+                "features": kept.info,
                 "seconds": clock.laps,
                 "versions": provenance.versions(),
                 "arguments": {

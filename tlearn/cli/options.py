@@ -29,6 +29,7 @@ __all__ = [
     "HueOption",
     "ImageSizeOption",
     "LearningRateOption",
+    "MemoryOption",
     "MirrorOption",
     "MixupOption",
     "NameOption",
@@ -43,6 +44,7 @@ __all__ = [
     "TestOption",
     "UnfreezeOption",
     "ValidationOption",
+    "ViewsOption",
     "WeightsOption",
 ]
 
@@ -234,6 +236,25 @@ BalanceOption = Annotated[
         metavar="KIND",
         help="Against imbalanced classes: none, weights or sampling.",
         rich_help_panel=_RECIPE,
+    ),
+]
+ViewsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Views of each photo whose frozen features are kept. Default: 4, fewer of many "
+        "photos; 1 without augmentation.",
+        rich_help_panel=_RECIPE,
+    ),
+]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory for frozen features, such as 1GiB; what is more is read from the cache "
+        "folder. Default: a quarter of what is free.",
+        rich_help_panel=_RUN,
     ),
 ]
 BatchSizeOption = Annotated[

@@ -42,9 +42,11 @@ def finetune(
     mixup: options.MixupOption = None,
     cutmix: options.CutmixOption = None,
     balance: options.BalanceOption = None,
+    views: options.ViewsOption = None,
     batch_size: options.BatchSizeOption = None,
     precision: options.PrecisionOption = None,
     seed: options.SeedOption = None,
+    memory: options.MemoryOption = None,
     output: options.OutputOption = Path("saved_models"),
     name: options.NameOption = None,
 ) -> None:
@@ -64,6 +66,7 @@ def finetune(
             "mixup": mixup,
             "cutmix": cutmix,
             "balance": balance,
+            "views": views,
         }
     )
     # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
@@ -82,6 +85,7 @@ def finetune(
             "batch_size": batch_size,
             "precision": precision,
             "seed": seed,
+            "memory": memory,
             "validation": validation,
             "test": test,
             "data_dir": data_dir,

@@ -19,7 +19,7 @@ from tlearn.photos.decoding import decode, load
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 from tlearn.photos.resizing import resize
 
-__all__ = ["batches"]
+__all__ = ["batches", "views"]
 
 _BATCHES_AHEAD = 2
 
@@ -99,6 +99,58 @@ def batches(
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return photos.batch(batch_size).prefetch(_BATCHES_AHEAD).with_options(options)
+
+
+def views(
+    examples: pd.DataFrame,
+    wanted: Sequence[int],
+    *,
+    image_size: int,
+    batch_size: int,
+    resize_mode: str = DEFAULT_RESIZE,
+    augmentation: Augmentation,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Read each photo once and make several views of it.
+
+    View 0 is the photo as it is seen when the model does not train. What another view shows is
+    decided by the photo's content, the view's number and the seed, so that a photo keeps its views
+    when others are added.
+
+    Args:
+        examples: Table with the columns `path`, `decoder` and `digest`.
+        wanted: The numbers of the views, each 0 or more.
+        image_size: The side of the square photos, in pixels.
+        batch_size: Photos in a batch.
+        resize_mode: `"crop"`, `"pad"` or `"stretch"`.
+        augmentation: How views other than 0 are changed.
+        seed: Decides what they show.
+
+    Returns:
+        Data set of `float32` of shape `(batch, views, image_size, image_size, 3)`, values 0 to 255,
+        in the order of the table.
+    """
+    paths = tf.constant([os.fsencode(path) for path in examples["path"]], tf.string)
+    decoders = tf.constant(examples["decoder"].astype(str).tolist(), tf.string)
+    # 60 bits of the content's hash, so that the numbers stay whole and positive in int64.
+    contents = tf.constant([int(digest[:15], 16) for digest in examples["digest"]], tf.int64)
+
+    def read(row: tf.Tensor) -> tf.Tensor:
+        image = load(tf.gather(paths, row), tf.gather(decoders, row))
+        content = tf.gather(contents, row)
+        seen = []
+        for view in wanted:
+            if view == 0:
+                seen.append(resize(image, image_size, resize_mode))
+            else:
+                photo_seed = tf.stack([content, tf.constant(seed * 4096 + view, tf.int64)])
+                seen.append(augment(image, image_size, resize_mode, augmentation, photo_seed))
+        return tf.stack(seen)
+
+    read = tf.autograph.experimental.do_not_convert(read)
+    rows = tf.data.Dataset.range(len(examples))
+    photos = rows.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return photos.batch(batch_size).prefetch(_BATCHES_AHEAD)
 
 
 def _numbers(examples: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:

@@ -12,7 +12,7 @@ def linear_probe(
     num_examples: int = 1000,
     *,
     epochs: int | None = None,
-    learning_rate: float = 3e-3,
+    learning_rate: float | None = None,
     weight_decay: float = 1e-4,
     label_smoothing: float = 0.1,
     augmentation: str = "light",
@@ -21,6 +21,7 @@ def linear_probe(
     mixup: float = 0.0,
     cutmix: float = 0.0,
     balance: str = "none",
+    views: int | None = None,
 ) -> tuple[Stage, ...]:
     """Train the head alone; the backbone stays as ImageNet left it.
 
@@ -29,8 +30,9 @@ def linear_probe(
 
     Args:
         num_examples: Photos in the training split; the rules of size start from it.
-        epochs: Epochs; by default about 300 steps, see `schedules.head_epochs`.
-        learning_rate: Peak rate of AdamW.
+        epochs: Epochs of AdamW. By default there are none where features are kept: the head is
+            fitted to convergence on them. Elsewhere about 300 steps, see `schedules.head_epochs`.
+        learning_rate: Peak rate of AdamW, 3e-3 where it is not given; likewise.
         weight_decay: Decoupled weight decay of AdamW, on kernels only.
         label_smoothing: 0 to below 1.
         augmentation: `"none"`, `"light"` or `"strong"`.
@@ -39,6 +41,8 @@ def linear_probe(
         mixup: The alpha of mixup; 0 turns it off.
         cutmix: The alpha of cutmix; 0 turns it off.
         balance: Against imbalance: `"none"`, `"weights"` or `"sampling"`.
+        views: Views of each photo that are kept; by default by the number of photos, see
+            `schedules.views`.
 
     Returns:
         One stage, `head`.
@@ -50,10 +54,13 @@ def linear_probe(
     ```
     """
     num_epochs = epochs or schedules.head_epochs(num_examples)
+    # Mixed photos are new in each batch, and a rate or a number of epochs is meant for AdamW.
+    is_plain = epochs is None and learning_rate is None and not mixup and not cutmix
+    sampled = balance == "sampling"
     head = Stage(
         name="head",
         epochs=num_epochs,
-        learning_rate=learning_rate,
+        learning_rate=3e-3 if learning_rate is None else learning_rate,
         patience=schedules.patience(num_epochs),
         weight_decay=weight_decay,
         label_smoothing=label_smoothing,
@@ -63,5 +70,7 @@ def linear_probe(
         mixup=mixup,
         cutmix=cutmix,
         balance=balance,
+        views=views or schedules.views(num_examples, num_epochs, augmentation),
+        solver="lbfgs" if is_plain and not sampled else "adamw",
     )
     return (head,)

@@ -14,6 +14,7 @@ __all__ = [
     "head_epochs",
     "patience",
     "unfrozen_epochs",
+    "views",
 ]
 
 _HEAD_STEPS = 300
@@ -66,3 +67,20 @@ def patience(epochs: int) -> int:
     With a rate that falls to zero the last epochs are usually the best, so patience is long.
     """
     return max(2, math.ceil(epochs / 2))
+
+
+def views(num_examples: int, epochs: int, augmentation: str) -> int:
+    """Views of each photo to keep: 4, fewer of many photos; never more than there are epochs.
+
+    Args:
+        num_examples: Photos in the training split.
+        epochs: Epochs that choose among them.
+        augmentation: `"none"` makes one view enough.
+
+    Returns:
+        1 to 4.
+    """
+    if augmentation == "none":
+        return 1
+    wanted = 4 if num_examples < 20_000 else 2
+    return min(wanted, epochs)

@@ -16,7 +16,7 @@ def gradual_unfreeze(
     *,
     head_epochs: int | None = None,
     epochs: int | None = None,
-    head_learning_rate: float = 3e-3,
+    head_learning_rate: float | None = None,
     learning_rate: float = 1e-3,
     unfreeze: float = 1.0,
     steps: int = 3,
@@ -29,6 +29,7 @@ def gradual_unfreeze(
     mixup: float = 0.0,
     cutmix: float = 0.0,
     balance: str = "none",
+    views: int | None = None,
 ) -> tuple[Stage, ...]:
     """Train the head, then unfreeze the backbone from its end in equal steps (ULMFiT, 2018).
 
@@ -37,9 +38,10 @@ def gradual_unfreeze(
 
     Args:
         num_examples: Photos in the training split; the rules of size start from it.
-        head_epochs: Epochs of the head; by default about 300 steps.
+        head_epochs: Epochs of AdamW for the head; by default it is fitted to convergence on kept
+            features, see `linear_probe`.
         epochs: Epochs after the head, shared out over the steps; by default about 500 steps.
-        head_learning_rate: Peak rate of the head's stage.
+        head_learning_rate: Peak rate of AdamW for the head; likewise.
         learning_rate: Peak rate of the first unfrozen step.
         unfreeze: The share of the backbone's blocks that train in the last step.
         steps: How many times more is unfrozen, at least 1.
@@ -52,6 +54,8 @@ def gradual_unfreeze(
         mixup: The alpha of mixup; 0 turns it off.
         cutmix: The alpha of cutmix; 0 turns it off.
         balance: Against imbalance: `"none"`, `"weights"` or `"sampling"`.
+        views: Views of each photo that are kept; by default by the number of photos, see
+            `schedules.views`.
 
     Returns:
         `steps + 1` stages: `head`, `unfreeze-1`, `unfreeze-2`, ...
@@ -81,6 +85,7 @@ def gradual_unfreeze(
         mixup=mixup,
         cutmix=cutmix,
         balance=balance,
+        views=views,
     )
     unfrozen = (
         replace(
@@ -91,6 +96,8 @@ def gradual_unfreeze(
             patience=schedules.patience(num_epochs),
             unfreeze=unfreeze * step / steps,
             layer_decay=layer_decay,
+            views=views or schedules.views(num_examples, total_epochs, augmentation),
+            solver="adamw",
         )
         for step in range(1, steps + 1)
     )

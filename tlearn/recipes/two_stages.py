@@ -16,7 +16,7 @@ def freeze_then_unfreeze(
     *,
     head_epochs: int | None = None,
     epochs: int | None = None,
-    head_learning_rate: float = 3e-3,
+    head_learning_rate: float | None = None,
     learning_rate: float = 1e-3,
     unfreeze: float = 0.6,
     layer_decay: float = 0.9,
@@ -28,6 +28,7 @@ def freeze_then_unfreeze(
     mixup: float = 0.0,
     cutmix: float = 0.0,
     balance: str = "none",
+    views: int | None = None,
 ) -> tuple[Stage, ...]:
     """Train the head on a frozen backbone, then unfreeze the last blocks and train both.
 
@@ -37,9 +38,10 @@ def freeze_then_unfreeze(
 
     Args:
         num_examples: Photos in the training split; the rules of size start from it.
-        head_epochs: Epochs of the head; by default about 300 steps.
+        head_epochs: Epochs of AdamW for the head; by default it is fitted to convergence on kept
+            features, see `linear_probe`.
         epochs: Epochs after unfreezing; by default about 500 steps.
-        head_learning_rate: Peak rate of the head's stage.
+        head_learning_rate: Peak rate of AdamW for the head; likewise.
         learning_rate: Peak rate after unfreezing, of the head and the last block.
         unfreeze: The share of the backbone's blocks that train, above 0 up to 1.
         layer_decay: The rate of each earlier block is multiplied by this.
@@ -51,6 +53,8 @@ def freeze_then_unfreeze(
         mixup: The alpha of mixup; 0 turns it off.
         cutmix: The alpha of cutmix; 0 turns it off.
         balance: Against imbalance: `"none"`, `"weights"` or `"sampling"`.
+        views: Views of each photo that are kept; by default by the number of photos, see
+            `schedules.views`.
 
     Returns:
         Two stages, `head` and `unfreeze`.
@@ -75,6 +79,7 @@ def freeze_then_unfreeze(
         mixup=mixup,
         cutmix=cutmix,
         balance=balance,
+        views=views,
     )
     unfrozen = replace(
         head,
@@ -84,5 +89,7 @@ def freeze_then_unfreeze(
         patience=schedules.patience(num_epochs),
         unfreeze=unfreeze,
         layer_decay=layer_decay,
+        views=views or schedules.views(num_examples, num_epochs, augmentation),
+        solver="adamw",
     )
     return head, unfrozen

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import keras
+
+from tlearn.networks import graph
 
 __all__ = ["Block", "blocks", "split_head", "unfreeze"]
 
@@ -58,13 +59,13 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
         Blocks in order; each is a tuple of leaf layers with no nested model among them. Every
         layer of the model is in exactly one block.
     """
-    graph = _graph(model)
-    if graph is None:
+    steps = graph.steps(model)
+    if not steps:
         return tuple((layer,) for layer in _leaves(model))
     found: list[Block] = []
     current: list[keras.layers.Layer] = []
-    layers, is_cut = graph
-    for index, layer in enumerate(layers):
+    for index, step in enumerate(steps):
+        layer = step.layer
         if isinstance(layer, keras.Model):
             if current:
                 found.append(tuple(current))
@@ -72,8 +73,8 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
             found.extend(blocks(layer))
             continue
         current.append(layer)
-        following = layers[index + 1] if index + 1 < len(layers) else None
-        if is_cut[index] and _ends_a_block(layer, following):
+        following = steps[index + 1].layer if index + 1 < len(steps) else None
+        if step.cut is not None and _ends_a_block(layer, following):
             found.append(tuple(current))
             current = []
     if current:
@@ -164,41 +165,6 @@ def _ends_a_block(layer: Any, following: Any) -> bool:
 def _block_name(layer: Any) -> str | None:
     match = _BLOCK_NAME.match(layer.name)
     return match.group(1) if match else None
-
-
-def _graph(model: keras.Model) -> tuple[Sequence[Any], list[bool]] | None:
-    """The operations in topological order, and for each whether all passes through its output."""
-    if isinstance(model, keras.Sequential):
-        layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-        return layers, [True] * len(layers)
-    by_depth = getattr(model, "_nodes_by_depth", None)
-    if not by_depth or not getattr(model, "operations", None):
-        return None
-    nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
-    last_use: dict[int, int] = {}
-    for index, node in enumerate(nodes):
-        for tensor in node.input_tensors:
-            last_use[id(tensor)] = index
-    for tensor in keras.tree.flatten(model.outputs):
-        last_use[id(tensor)] = len(nodes)
-    open_tensors: set[int] = set()
-    found: list[Any] = []
-    is_cut: list[bool] = []
-    seen: set[int] = set()
-    for index, node in enumerate(nodes):
-        open_tensors |= {id(tensor) for tensor in node.outputs}
-        open_tensors = {tensor for tensor in open_tensors if last_use.get(tensor, -1) > index}
-        layer = node.operation
-        if isinstance(layer, keras.layers.InputLayer) or id(layer) in seen:
-            continue
-        if not isinstance(layer, keras.layers.Layer):  # a bare operation, such as a sum
-            if is_cut:
-                is_cut[-1] = len(open_tensors) <= 1
-            continue
-        seen.add(id(layer))
-        found.append(layer)
-        is_cut.append(len(open_tensors) <= 1)
-    return found, is_cut
 
 
 def _leaves(model: keras.Model) -> list[keras.layers.Layer]:

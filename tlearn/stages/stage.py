@@ -7,6 +7,7 @@ from dataclasses import dataclass
 __all__ = ["Stage"]
 
 _AUGMENTATIONS = ("none", "light", "strong")
+_SOLVERS = ("adamw", "lbfgs")
 _BALANCES = ("none", "weights", "sampling")
 
 
@@ -34,6 +35,11 @@ class Stage:
         cutmix: The alpha of cutmix (Yun et al. 2019); 0 turns it off.
         balance: Against imbalance: `"none"`, `"weights"` (a class's loss is weighted by the
             inverse of its frequency) or `"sampling"` (classes are drawn equally often).
+        views: How many views of each photo are made where a frozen trunk's features are kept, at
+            least 1; more than `epochs` are of no use. The first is the photo as it is.
+        solver: `"adamw"`, or for a stage that trains the head alone `"lbfgs"`: fitted to
+            convergence on kept features of the photos as they are. Where no features are kept,
+            AdamW takes its place.
 
     Raises:
         ValueError: A value is outside its range.
@@ -54,6 +60,8 @@ class Stage:
     mixup: float = 0.0
     cutmix: float = 0.0
     balance: str = "none"
+    views: int = 1
+    solver: str = "adamw"
 
     def __post_init__(self) -> None:
         self._require("epochs", self.epochs >= 1, "at least 1")
@@ -68,6 +76,8 @@ class Stage:
         self._require("mixup", self.mixup >= 0, "0 or more")
         self._require("cutmix", self.cutmix >= 0, "0 or more")
         self._require("balance", self.balance in _BALANCES, _or(_BALANCES))
+        self._require("views", self.views >= 1, "at least 1")
+        self._require("solver", self.solver in _SOLVERS, _or(_SOLVERS))
 
     def _require(self, field: str, holds: bool, expected: str) -> None:
         if not holds:

@@ -12,14 +12,15 @@ import pandas as pd
 import tensorflow as tf
 
 from tlearn.errors import TrainingError
+from tlearn.networks import folding
 from tlearn.progress import SILENT, Progress
 from tlearn.stages import freezing, optimizer
+from tlearn.stages.material import Batches, Material
+from tlearn.stages.solving import solve
 from tlearn.stages.stage import Stage
 from tlearn.stages.watching import Best, History, KeepBest, PhotosSeen
 
 __all__ = ["Training", "run"]
-
-Batches = Any  # a tf.data.Dataset; TensorFlow ships no types
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def run(
     train: Batches | Callable[[Stage], Batches],
     validation: Batches,
     *,
+    kept: Callable[[Stage], Material | None] | None = None,
     progress: Progress = SILENT,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Training:
@@ -60,6 +62,8 @@ def run(
             integers `(batch,)` or one-hot `(batch, classes)`; or a function from a stage to such
             batches, for data that differ by stage.
         validation: Batches of `(inputs, labels)`. Never shuffled, never augmented.
+        kept: From a stage, after `trainable` is set for it, to what is kept of its frozen part;
+            `None` where the stage is to train on `train`.
         progress: Who watches.
         callbacks: More Keras callbacks, called in each stage.
 
@@ -79,38 +83,30 @@ def run(
     """
     if not stages:
         raise ValueError("A recipe needs at least one stage. Received: stages=()")
-    classes = int(model.output_shape[-1])
-    held_out = _counted(_one_hot(validation, classes))
     best: Best | None = None
     history: list[dict[str, Any]] = []
     table: list[dict[str, Any]] = []
     for stage in stages:
-        batches = _counted(_one_hot(train(stage) if callable(train) else train, classes))
-        trainable = freezing.unfreeze(model, stage.unfreeze)
-        steps = len(batches)
-        _compile(model, stage, steps)
         started = time.perf_counter()
-        keeper, writer = KeepBest(stage.patience), History(stage, steps, progress)
-        try:
-            model.fit(
-                batches,
-                validation_data=held_out,
-                epochs=stage.epochs,
-                callbacks=[keeper, writer, *callbacks],
-                shuffle=False,
-                verbose=0,
+        trainable = freezing.unfreeze(model, stage.unfreeze)
+        material = kept(stage) if kept else None
+        if material is None:
+            fitted = model if callbacks else folding.quick(model)
+            material = Material(
+                fitted, train(stage) if callable(train) else train, validation, None
             )
-        except BaseException as error:
-            writer.close(error)
-            raise
-        history += writer.rows
-        found = keeper.best
+        fits = stage.solver != "lbfgs" or material.head is None
+        if material.head is not None and not fits:
+            found, rows = solve(model, stage, material.head, progress)
+        else:
+            found, rows = _fit(model, stage, material, progress, callbacks)
+        history += rows
         better = found is not None and found.beats(best)
         table.append(
             {
                 "stage": stage.name,
-                "epochs": len(writer.rows),
-                "learning_rate": stage.learning_rate,
+                "epochs": len(rows),
+                "learning_rate": stage.learning_rate if fits else float("nan"),
                 "trainable_parameters": trainable,
                 "validation_accuracy": found.accuracy if found else float("nan"),
                 "validation_log_loss": found.log_loss if found else float("nan"),
@@ -138,13 +134,42 @@ def run(
     return Training(pd.DataFrame(history), pd.DataFrame(table))
 
 
+def _fit(
+    model: keras.Model,
+    stage: Stage,
+    material: Material,
+    progress: Progress,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> tuple[Best | None, list[dict[str, Any]]]:
+    """Fit what trains by AdamW; the best epoch, and a row of history for each."""
+    classes = int(model.output_shape[-1])
+    batches = _counted(_one_hot(material.train, classes))
+    held_out = _counted(_one_hot(material.validation, classes))
+    steps = len(batches)
+    _compile(material.model, model, stage, steps)
+    keeper, writer = KeepBest(stage.patience, of=model), History(stage, steps, progress)
+    try:
+        material.model.fit(
+            batches,
+            validation_data=held_out,
+            epochs=stage.epochs,
+            callbacks=[keeper, writer, *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
+    except BaseException as error:
+        writer.close(error)
+        raise
+    return keeper.best, writer.rows
+
+
 def _score(best: Best | None) -> str:
     return f"accuracy {best.accuracy:.3f}, log loss {best.log_loss:.3f}" if best else "not finite"
 
 
-def _compile(model: keras.Model, stage: Stage, steps: int) -> None:
+def _compile(fitted: keras.Model, model: keras.Model, stage: Stage, steps: int) -> None:
     logits = _gives_logits(model)
-    model.compile(
+    fitted.compile(
         optimizer=optimizer.make(model, stage, steps * stage.epochs),
         loss=keras.losses.CategoricalCrossentropy(
             from_logits=logits, label_smoothing=stage.label_smoothing

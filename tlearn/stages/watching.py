@@ -63,11 +63,13 @@ class KeepBest(keras.callbacks.Callback):
 
     Args:
         patience: Epochs without a better one after which training stops; `None` never stops.
+        of: The model whose weights are kept, where what is fitted is a part of it.
     """
 
-    def __init__(self, patience: int | None) -> None:
+    def __init__(self, patience: int | None, of: keras.Model | None = None) -> None:
         super().__init__()
         self.patience = patience
+        self._of = of
         self.best: Best | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -75,9 +77,8 @@ class KeepBest(keras.callbacks.Callback):
         scores = logs or {}
         log_loss = float(scores["val_log_loss"])
         if math.isfinite(log_loss) and (self.best is None or log_loss < self.best.log_loss):
-            self.best = Best(
-                float(scores["val_accuracy"]), log_loss, epoch + 1, self.model.get_weights()
-            )
+            weights = (self._of or self.model).get_weights()
+            self.best = Best(float(scores["val_accuracy"]), log_loss, epoch + 1, weights)
         best_epoch = self.best.epoch if self.best else 0
         if self.patience is not None and epoch + 1 - best_epoch >= self.patience:
             self.model.stop_training = True

@@ -1,0 +1,319 @@
+"""What is frozen is computed once: the trunk over all photos, kept for each stage."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tlearn.features import batches, store
+from tlearn.features.collecting import Collector
+from tlearn.features.trunk import Trunk
+from tlearn.networks import cutting, folding
+from tlearn.photos import pipeline
+from tlearn.photos.augmentation import Augmentation
+from tlearn.progress import SILENT, Progress
+from tlearn.stages import freezing, solving
+from tlearn.stages.material import HeadMaterial, Material
+from tlearn.stages.stage import Stage
+
+__all__ = ["Kept", "Photos"]
+
+Array = np.ndarray[Any, Any]
+
+# Counts up when the same photo gives other pixels or the same pixels are kept otherwise.
+_VERSION = 1
+_PHOTOS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Where photos come from and what is done to them, the same for all stages.
+
+    Args:
+        train: Table of the training photos: path, decoder, digest, label.
+        validation: The same of the validation photos.
+        class_names: All classes, in the run's order.
+        image_size: Side of the square that the model sees, in pixels.
+        resize_mode: How a photo becomes a square.
+        batch_size: Photos per step of training.
+        seed: Decides views and order.
+        class_weights: What a photo of each class counts where a stage asks for weights.
+    """
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    class_names: tuple[str, ...]
+    image_size: int
+    resize_mode: str
+    batch_size: int
+    seed: int
+    class_weights: Array
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one stage needs: the cut, and how many views of each photo."""
+
+    cut: cutting.Cut
+    views: int
+
+
+class Kept:
+    """Frozen features of a run's photos, computed once and kept for this run and later ones.
+
+    Call it with a stage to get what the stage is fitted on; give it to `stages.run` as `kept`.
+
+    Args:
+        model: The classifier with its pretrained weights, not yet trained.
+        stages: The stages it will be trained by, in order.
+        photos: The photos.
+        budget: Bytes of features that may be held in memory; more are read from the disk.
+        engine: What runs the trunk; see `trunk.ENGINES`.
+        progress: Who watches.
+
+    Example:
+
+    ```python
+    kept = Kept(model, plan, photos, budget=memory.budget("1GiB"))
+    stages.run(model, plan, train, validation, kept=kept)
+    ```
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        stages: Sequence[Stage],
+        photos: Photos,
+        *,
+        budget: int,
+        engine: str = "auto",
+        progress: Progress = SILENT,
+    ) -> None:
+        self._model = model
+        self._stages = tuple(stages)
+        self._photos = photos
+        self._budget = budget
+        self._engine = engine
+        self._progress = progress
+        self._labels = [_numbers(table, photos.class_names) for table in self._tables]
+        self._plans = self._planned()
+        self._prints = {
+            plan.cut.name: cutting.fingerprint(model, plan.cut) for plan in self._plans if plan
+        }
+        self._collector: Collector | None = None
+        self._of_stage = {id(stage): index for index, stage in enumerate(self._stages)}
+        self._info: dict[str, Any] = {}
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What was kept and what it cost, for the run's record; empty where nothing was."""
+        if self._collector is None:
+            return {}
+        plans = [plan for plan in self._plans if plan]
+        return {
+            **self._info,
+            "cuts": list(dict.fromkeys(plan.cut.name for plan in plans)),
+            "views": max(plan.views for plan in plans),
+        }
+
+    def __call__(self, stage: Stage) -> Material | None:
+        """What one stage is fitted on.
+
+        Args:
+            stage: One of the stages; `trainable` is set for it.
+
+        Returns:
+            A part of the model and batches of kept features for it, or `None` where the stage has
+            nothing frozen that is worth keeping.
+        """
+        index = self._of_stage[id(stage)]
+        plan = self._plans[index]
+        if plan is None:
+            return None
+        if self._collector is None:
+            self._collect()
+        views = [self._rows(plan, stage, view, self._photos.train) for view in range(plan.views)]
+        held_out = self._rows(plan, stage, 0, self._photos.validation)
+        views, held_out = self._in_memory(views, held_out)
+        labels, validation_labels = self._labels
+        weights = self._photos.class_weights if stage.balance == "weights" else None
+        classes = len(self._photos.class_names)
+
+        def head() -> HeadMaterial:
+            every, all_held_out = np.arange(len(labels)), np.arange(len(validation_labels))
+            rows = _as_many_as_fit(every, views[0].shape[1:], self._budget, self._photos.seed)
+            return HeadMaterial(
+                views[0].read(rows),
+                labels[rows],
+                held_out.read(all_held_out),
+                validation_labels,
+                weights,
+            )
+
+        return Material(
+            folding.folded(self._model, plan.cut.tensor, self._model.outputs[0]),
+            batches.training(
+                views,
+                labels,
+                classes,
+                stage,
+                batch_size=self._photos.batch_size,
+                seed=self._photos.seed + 7919 * index,
+                class_weights=weights,
+            ),
+            batches.in_order(
+                held_out, validation_labels, classes, batch_size=self._photos.batch_size
+            ),
+            head if self._is_solved(stage) else None,
+        )
+
+    @property
+    def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return self._photos.train, self._photos.validation
+
+    def _is_solved(self, stage: Stage) -> bool:
+        fitted = stage.solver == "lbfgs" and stage.unfreeze == 0
+        return fitted and solving.dense_of(self._model) is not None
+
+    def _planned(self) -> list[_Plan | None]:
+        """A cut for each stage, none behind what an earlier stage has trained."""
+        room = store.limit() // 2
+        _, head = freezing.split_head(self._model)
+        found: list[_Plan | None] = []
+        most = math.inf
+        for stage in self._stages:
+            freezing.unfreeze(self._model, stage.unfreeze)
+            possible = [cut for cut in cutting.cuts(self._model, head) if cut.before <= most]
+            most = possible[-1].before if possible else 0
+            views = 1 if self._is_solved(stage) or stage.augmentation == "none" else stage.views
+            cut = cutting.choose(
+                possible,
+                views=views,
+                epochs=stage.epochs,
+                photos=len(self._photos.train),
+                room=room,
+            )
+            found.append(_Plan(cut, views) if cut else None)
+        return found
+
+    def _shelf(self, plan: _Plan, stage: Stage, view: int) -> store.Shelf:
+        """The place of one view at one cut."""
+        about = {
+            "backbone": self._model.name,
+            "cut": plan.cut.name,
+            "size": self._photos.image_size,
+            "resize": self._photos.resize_mode,
+            "view": view,
+        }
+        if view:
+            about |= {
+                "augmentation": stage.augmentation,
+                "mirror": stage.mirror,
+                "hue": stage.hue,
+                "seed": self._photos.seed,
+            }
+        whole = repr((_VERSION, self._prints[plan.cut.name], sorted(about.items())))
+        key = hashlib.sha256(whole.encode()).hexdigest()
+        return store.Shelf(key, tuple(plan.cut.tensor.shape[1:]), "float16", about)
+
+    def _collect(self) -> None:
+        """Compute what is not kept yet, for all stages in one pass over the photos."""
+        started = time.perf_counter()
+        self._collector = collector = Collector(self._budget, self._progress)
+        pending = pd.concat(self._tables, ignore_index=True)
+        planned = [
+            (plan, stage, Augmentation(stage.augmentation, stage.mirror, stage.hue))
+            for plan, stage in zip(self._plans, self._stages, strict=True)
+            if plan is not None
+        ]
+        done: list[dict[str, Any]] = []
+        for augmentation in dict.fromkeys(one for _, _, one in planned):
+            for plan, stage, its_own in planned:
+                if its_own != augmentation:
+                    continue
+                for view in range(plan.views):
+                    shelf = self._shelf(plan, stage, view)
+                    collector.want(shelf, plan.cut, view, self._photos.train)
+                plain = self._shelf(plan, stage, 0)
+                collector.want(plain, plan.cut, 0, self._photos.validation)
+            done.append(collector.run(pending, self._views(augmentation), self._trunk))
+        self._info = {
+            "seconds": round(time.perf_counter() - started, 3),
+            "photos": len(pending),
+            "computed": max(one["computed"] for one in done),
+            "view_passes": sum(one["view_passes"] for one in done),
+            "engine": next((one["engine"] for one in done if one["engine"]), None),
+            "difference": max(
+                (one["difference"] for one in done if one["difference"] is not None), default=None
+            ),
+        }
+        self._progress.say(_in_words(self._info))
+
+    def _views(self, augmentation: Augmentation) -> Callable[[pd.DataFrame, Sequence[int]], Any]:
+        photos = self._photos
+        return lambda table, views: pipeline.views(
+            table,
+            views,
+            image_size=photos.image_size,
+            batch_size=_PHOTOS_AT_ONCE,
+            resize_mode=photos.resize_mode,
+            augmentation=augmentation,
+            seed=photos.seed,
+        )
+
+    def _trunk(self, cuts: Sequence[cutting.Cut]) -> Trunk:
+        return Trunk(
+            self._model,
+            [cut.tensor for cut in cuts],
+            engine=self._engine,
+            warn=self._progress.warn,
+        )
+
+    def _rows(self, plan: _Plan, stage: Stage, view: int, table: pd.DataFrame) -> batches.Rows:
+        assert self._collector is not None
+        return self._collector.rows(self._shelf(plan, stage, view), list(table["digest"]))
+
+    def _in_memory(
+        self, views: list[batches.Rows], held_out: batches.Rows
+    ) -> tuple[list[batches.Rows], batches.Rows]:
+        """All in memory where the budget allows it."""
+        size = sum(math.prod(rows.shape) * rows.dtype.itemsize for rows in (*views, held_out))
+        self._info["bytes"] = max(size, self._info.get("bytes", 0))
+        if size > self._budget:
+            self._info["on_disk"] = True
+            return views, held_out
+        loaded = [batches.InMemory(rows.read(np.arange(len(rows)))) for rows in (*views, held_out)]
+        return list(loaded[:-1]), loaded[-1]
+
+
+def _as_many_as_fit(rows: Array, shape: tuple[int, ...], budget: int, seed: int) -> Array:
+    """All rows, or as many, drawn at random, as can be held three times in float32."""
+    most = max(1000, budget // (12 * math.prod(shape)))
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _numbers(table: pd.DataFrame, class_names: tuple[str, ...]) -> Array:
+    place = {name: number for number, name in enumerate(class_names)}
+    return np.array([place[label] for label in table["label"]], np.int64)
+
+
+def _in_words(info: dict[str, Any]) -> str:
+    if not info["computed"]:
+        return f"Frozen features of {info['photos']:,} photos: all kept from an earlier run."
+    return (
+        f"Frozen features: {info['computed']:,} of {info['photos']:,} photos computed "
+        f"in {info['seconds']:.0f} s by {info['engine']}, the others kept from before."
+        if info["computed"] < info["photos"]
+        else f"Frozen features of {info['photos']:,} photos computed in "
+        f"{info['seconds']:.0f} s by {info['engine']}."
+    )
