@@ -10,6 +10,8 @@ TlearnError
 ├── TrainingError       training never reached a finite loss
 ├── RunError            a run folder is missing, unfinished or damaged
 ├── ExportError         the exported model does not answer as the trained one did
+├── CacheError          features cannot be kept, or not be read back
+├── SizeError           what should be a size of memory or files is none  (also a ValueError)
 └── MissingExtra        an optional package is needed                  (also an ImportError)
 ```
 
@@ -19,12 +21,14 @@ A message says what happened, what was expected, and how to mend it, and ends wi
 
 __all__ = [
     "BackboneError",
+    "CacheError",
     "DatasetError",
     "DecodeError",
     "ExportError",
     "MissingExtra",
     "RecipeError",
     "RunError",
+    "SizeError",
     "TlearnError",
     "TrainingError",
     "WeightsUnavailable",
@@ -65,6 +69,14 @@ class RunError(TlearnError):
 
 class ExportError(TlearnError):
     """The exported model does not answer as the trained one did."""
+
+
+class CacheError(TlearnError):
+    """Features cannot be kept, or not be read back. What was computed is not lost by it."""
+
+
+class SizeError(TlearnError, ValueError):
+    """What should be a size of memory or files, such as `20GB`, is none."""
 
 
 class MissingExtra(TlearnError, ImportError):

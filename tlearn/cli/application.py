@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tlearn.cli import answers, catalogue, quieting, results, sample_set, training
+from tlearn.cli import answers, cache_folder, catalogue, quieting, results, sample_set, training
 from tlearn.cli.failures import Verbs
 from tlearn.version import __version__
 
@@ -56,6 +56,7 @@ for _verb, _function, _example in (
     ("backbones", catalogue.backbones, catalogue.BACKBONES_EXAMPLE),
     ("recipes", catalogue.recipes, catalogue.RECIPES_EXAMPLE),
     ("sample", sample_set.sample, sample_set.EXAMPLE),
+    ("cache", cache_folder.cache, cache_folder.EXAMPLE),
 ):
     app.command(_verb, epilog=f"Example: {_example}")(_function)
 
