@@ -4,57 +4,46 @@
     python benchmarks/main_job.py PHOTOS -- --recipe few-photos --seed 1
 
 What follows `--` is given to `tlearn finetune`. The whole command is measured from outside, as a
-user runs it: import, reading, training, evaluation, export and its check.
+user runs it: import, reading, training, evaluation, export and its check. It is a first run: its
+cache folder is new, unless --cache names one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-from tlearn import runs
+import fine_tuning
+import measuring
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", help="what --dataset takes")
     parser.add_argument("--backbone", default="efficientnet")
-    parser.add_argument("--output", help="keep the run folder here")
-    parser.add_argument("options", nargs="*", help="more options of tlearn finetune, after --")
-    given = parser.parse_args()
+    parser.add_argument("--output", type=Path, help="keep the run folder here")
+    parser.add_argument("--cache", type=Path, help="use this cache folder, and keep it")
+    given = measuring.parse(parser)
+    options = ["--backbone", given.backbone, *given.options]
     with tempfile.TemporaryDirectory() as scratch:
-        output = Path(given.output or scratch)
-        options = ["--dataset", given.photos, "--backbone", given.backbone, *given.options]
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "tlearn", "finetune", *options, "--output", str(output)],
-            check=True,
-            stdout=subprocess.DEVNULL,
+        run, cost = fine_tuning.run(
+            given.photos,
+            options,
+            output=given.output or Path(scratch, "runs"),
+            cache=given.cache or Path(scratch, "cache"),
         )
-        wall = time.perf_counter() - started
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run = runs.latest(output)
         result = {
-            "command": ["tlearn", "finetune", *options],
+            "command": ["tlearn", "finetune", "--dataset", given.photos, *options],
             "dataset": run.info["dataset"],
             "metrics": run.summary.set_index("metric").to_dict("index"),
             "validation": run.info["validation"],
             "export": run.info["export"],
-            "wall_seconds": round(wall, 1),
-            "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
-            "peak_memory_gb": round(used.ru_maxrss * 1024 / 1e9, 2),  # ru_maxrss is in KiB on Linux
+            **cost.as_dict(),
             "seconds": run.info["seconds"],
-            "stages": run.stages.to_dict("records"),
-            "cores": os.cpu_count(),
-            "machine": platform.processor() or platform.machine(),
+            "stages": fine_tuning.stages(run),
+            **measuring.machine(),
             "versions": run.info["versions"],
         }
     print(json.dumps(result, indent=2))
