@@ -14,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps, features
 
 from tlearn.errors import DecodeError
-from tlearn.photos import decoding, orientation
+from tlearn.photos import decoding, orientation, pipeline
 
 WIDTH, HEIGHT = 90, 61
 
@@ -459,6 +460,117 @@ class TestLoad:
         photos = tf.data.Dataset.from_tensors((str(path), "pillow")).map(decoding.load)
         with pytest.raises(tf.errors.OpError, match=r"gone bad\.bmp.*truncated"):
             next(iter(photos))
+
+
+LARGE, SMALLEST = (512, 384), 48
+# Each shorter side and the size it is decoded at when at least 48 pixels are asked for.
+RATIOS = {95: 1, 96: 2, 191: 2, 192: 4, 383: 4, 384: 8, 2000: 8}
+
+# JPEGs of every kind, large enough to be decoded at an eighth.
+LARGE_JPEGS = {
+    "lying": lambda: encode(picture(*LARGE), "JPEG", quality=92),
+    "upright": lambda: encode(picture(*LARGE[::-1]), "JPEG", quality=92),
+    "4:4:4": lambda: encode(picture(*LARGE), "JPEG", quality=92, subsampling=0),
+    "grey": lambda: encode(picture(*LARGE).convert("L"), "JPEG", quality=92),
+    "cmyk": lambda: encode(picture(*LARGE).convert("CMYK"), "JPEG", quality=92),
+    "progressive": lambda: encode(picture(*LARGE), "JPEG", quality=92, progressive=True),
+    "mpo": lambda: encode(
+        picture(*LARGE), "MPO", quality=92, save_all=True, append_images=[picture(*LARGE)]
+    ),
+}
+
+
+class TestScaledDecoding:
+    @pytest.mark.parametrize(("shorter", "ratio"), RATIOS.items())
+    @pytest.mark.parametrize("lying", [True, False])
+    def test_the_shorter_side_keeps_what_is_asked_for(
+        self, shorter: int, ratio: int, lying: bool
+    ) -> None:
+        sides = (shorter + 40, shorter) if lying else (shorter, shorter + 40)
+        data = encode(Image.new("RGB", sides, "teal"), "JPEG")
+        pixels = decoding.decode(tf.constant(data), SMALLEST)
+        assert pixels.shape == (-(-sides[1] // ratio), -(-sides[0] // ratio), 3)
+        assert decoding.decode_with_pillow(data, SMALLEST).shape == pixels.shape
+        assert min(pixels.shape[:2]) >= min(SMALLEST, shorter)
+
+    @pytest.mark.parametrize("name", IN_GRAPH)
+    def test_small_photos_are_decoded_as_they_are(self, name: str) -> None:
+        data = IN_GRAPH[name]()
+        assert np.array_equal(decoding.decode(tf.constant(data), HEIGHT // 2 + 1), graph(data))
+
+    @pytest.mark.parametrize("format", ["PNG", "BMP"])
+    def test_other_formats_are_decoded_as_they_are(self, format: str, tmp_path: Path) -> None:
+        path = tmp_path / "large"
+        path.write_bytes(encode(picture(*LARGE), format))
+        decoder = decoding.route(path.read_bytes())
+        pixels = decoding.load(tf.constant(str(path)), tf.constant(decoder), SMALLEST)
+        assert np.array_equal(pixels, np.asarray(picture(*LARGE)))
+
+    @pytest.mark.parametrize("name", LARGE_JPEGS)
+    @pytest.mark.parametrize("mode", decoding.RESIZE_MODES)
+    def test_large_photos_become_nearly_the_same_square(self, name: str, mode: str) -> None:
+        data = LARGE_JPEGS[name]()
+        size = 24
+        small = decoding.decode(tf.constant(data), decoding.smallest_for(size))
+        assert small.shape[0] < graph(data).shape[0]
+        whole = decoding.resize(graph(data), size, mode)
+        assert np.abs(decoding.resize(small, size, mode) - whole).mean() < 1.5
+
+    @pytest.mark.parametrize("name", LARGE_JPEGS)
+    def test_pillow_gives_the_same_pixels(self, name: str) -> None:
+        data = LARGE_JPEGS[name]()
+        small = decoding.decode(tf.constant(data), SMALLEST)
+        assert np.array_equal(decoding.decode_with_pillow(data, SMALLEST), small)
+
+    @pytest.mark.parametrize("value", range(1, 9))
+    def test_it_is_turned_upright(self, value: int) -> None:
+        plain = LARGE_JPEGS["lying"]()
+        data = plain[:2] + segment(0xE1, oriented("<", value)) + plain[2:]
+        small = decoding.decode(tf.constant(data), SMALLEST)
+        assert small.shape == ((48, 64, 3) if value < 5 else (64, 48, 3))
+        assert np.array_equal(decoding.decode_with_pillow(data, SMALLEST), small)
+        difference = decoding.resize(small, 24) - decoding.resize(pillow(data), 24)
+        assert np.abs(difference).mean() < 1.5
+
+    @pytest.mark.parametrize("size", [40_000, 65_000])
+    def test_the_tag_is_found_in_small_files_and_large(self, size: int) -> None:
+        comment = segment(0xFE, bytes(size))
+        for value in (6, None):
+            exif = segment(0xE1, oriented("<", value)) if value else b""
+            data = with_segments(comment, exif)
+            assert (len(data) <= 65536) == (size == 40_000)
+            assert np.array_equal(graph(data), pillow(data))
+
+    def test_a_damaged_large_photo_spoils_no_other(self) -> None:
+        good = LARGE_JPEGS["lying"]()
+        files = [good, good[:20], good]
+        pixels, readable = decoding.decode_batch(tf.constant(files), 24)
+        assert readable.numpy().tolist() == [True, False, True]
+        assert np.array_equal(pixels[0], pixels[2])
+
+    @pytest.mark.parametrize("mode", decoding.RESIZE_MODES)
+    def test_what_trains_is_what_is_served(self, mode: str, tmp_path: Path) -> None:
+        files = [*LARGE_JPEGS.values(), IN_GRAPH["png"]]
+        data = [make() for make in files]
+        paths = [tmp_path / f"{number}.jpg" for number in range(len(data))]
+        for path, item in zip(paths, data, strict=True):
+            path.write_bytes(item)
+        examples = pd.DataFrame({"path": map(str, paths), "decoder": "graph"})
+        trained = np.concatenate(
+            [
+                images
+                for images, _ in pipeline.batches(examples, (), image_size=24, resize_mode=mode)
+            ]
+        )
+        served, readable = decoding.decode_batch(tf.constant(data), 24, mode)
+        assert readable.numpy().all()
+        assert np.allclose(trained, served, atol=1e-3)
+        whole = [decoding.resize(graph(item), 24, mode) for item in data]
+        assert np.abs(served[0] - whole[0]).max() > 0.1, "a large photo is decoded small"
+
+    def test_less_than_a_pixel_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"at least 1.*smallest=0"):
+            decoding.decode(tf.constant(b""), 0)
 
 
 class TestResize:

@@ -9,6 +9,7 @@ once, by `check`, and kept beside its path.
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -31,6 +32,7 @@ __all__ = [
     "load",
     "resize",
     "route",
+    "smallest_for",
 ]
 
 # Autotuning has no time to tune in one batch and stays at one thread. The pool of the machine caps
@@ -39,6 +41,12 @@ _DECODED_AT_ONCE = 16
 _JPEG = b"\xff\xd8\xff"
 _GIF = b"GIF8"
 _PNG = b"\x89PNG\r\n\x1a\n"
+
+# A JPEG is made smaller while it is decoded, as long as this many of its pixels are left for one of
+# the model's. docs/decoding.md has the measurements.
+_PIXELS_FOR_ONE = 2
+# A search through all of a file for its EXIF is quicker than a walk to it, up to this many bytes.
+_SEARCHED = 65536
 
 
 def check(data: bytes, decoder: Decoder) -> Decoder:
@@ -85,7 +93,27 @@ def check(data: bytes, decoder: Decoder) -> Decoder:
     return "pillow"
 
 
-def decode(encoded: tf.Tensor) -> tf.Tensor:
+def smallest_for(size: int) -> int:
+    """Say how small a JPEG may be decoded that then becomes a square of this size.
+
+    Training, prediction and the SavedModel decode by this one rule, so that they see the same.
+
+    Args:
+        size: The side of the squares, in pixels.
+
+    Returns:
+        The fewest pixels that its shorter side must keep, for `decode` and `load`.
+
+    Example:
+
+    ```python
+    square = resize(decode(encoded, smallest_for(224)), 224)
+    ```
+    """
+    return _PIXELS_FOR_ONE * size
+
+
+def decode(encoded: tf.Tensor, smallest: int | None = None) -> tf.Tensor:
     """Decode one photo, as graph code.
 
     JPEG (greyscale, CMYK and progressive too), PNG, GIF (its first frame) and still WebP are
@@ -94,12 +122,16 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
 
     Args:
         encoded: `string` tensor of shape `()`, the bytes of one file.
+        smallest: Decode a JPEG at a half, a quarter or an eighth of its size, the least that
+            leaves its shorter side at least this many pixels; it saves half of the work on a large
+            photo. `None`, and photos below twice this size, are decoded as they are.
 
     Returns:
         `uint8` tensor of shape `(height, width, 3)`, values 0 to 255.
 
     Raises:
         tf.errors.InvalidArgumentError: If it cannot be decoded, or is of another format.
+        ValueError: If `smallest` is below 1.
 
     Example:
 
@@ -107,11 +139,11 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     pixels = decode(tf.io.read_file("photo.jpg"))
     ```
     """
+    if smallest is not None and smallest < 1:
+        raise ValueError(f"Expected a whole number of at least 1. Received: {smallest=!r}")
 
     def jpeg() -> tf.Tensor:
-        # Exactly the pixels that Pillow gives; TensorFlow's default is up to 9 levels off.
-        pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-        return orientation.apply(pixels, orientation.read(encoded))
+        return orientation.apply(_decode_jpeg(encoded, smallest), _read_orientation(encoded))
 
     def gif() -> tf.Tensor:
         pixels = _first_frame(encoded)
@@ -133,12 +165,13 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     return image
 
 
-def load(path: tf.Tensor, decoder: tf.Tensor) -> tf.Tensor:
+def load(path: tf.Tensor, decoder: tf.Tensor, smallest: int | None = None) -> tf.Tensor:
     """Read and decode one file inside a `tf.data` pipeline.
 
     Args:
         path: `string` tensor of shape `()`.
         decoder: `string` tensor of shape `()`, `"graph"` or `"pillow"`, as `check` gave it.
+        smallest: As for `decode`.
 
     Returns:
         `uint8` tensor of shape `(height, width, 3)`, values 0 to 255.
@@ -152,9 +185,13 @@ def load(path: tf.Tensor, decoder: tf.Tensor) -> tf.Tensor:
     """
 
     def with_pillow() -> tf.Tensor:
-        return tf.numpy_function(_load_with_pillow, [path], tf.uint8, stateful=False)
+        read = functools.partial(_load_with_pillow, smallest=smallest)
+        return tf.numpy_function(read, [path], tf.uint8, stateful=False)
 
-    image = tf.cond(tf.equal(decoder, "graph"), lambda: decode(tf.io.read_file(path)), with_pillow)
+    def in_graph() -> tf.Tensor:
+        return decode(tf.io.read_file(path), smallest)
+
+    image = tf.cond(tf.equal(decoder, "graph"), in_graph, with_pillow)
     image.set_shape((None, None, 3))
     return image
 
@@ -186,7 +223,7 @@ def decode_batch(
     count = tf.size(encoded, out_type=tf.int64)
 
     def prepare(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return index, resize(decode(item), size, mode)
+        return index, resize(decode(item, smallest_for(size)), size, mode)
 
     # A data set inside the graph is the only place where TensorFlow catches the error of one
     # item. The blank at the end keeps it from being empty when nothing could be decoded.
@@ -208,6 +245,29 @@ def decode_batch(
     return pixels, readable
 
 
+def _decode_jpeg(encoded: tf.Tensor, smallest: int | None) -> tf.Tensor:
+    def at(ratio: int) -> tf.Tensor:
+        # Exactly the pixels that Pillow gives; TensorFlow's default is up to 9 levels off.
+        return tf.io.decode_jpeg(encoded, 3, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+    if smallest is None:
+        return at(1)
+    shorter = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
+    # `ratio` is no tensor, so each of the four is a branch of its own.
+    halvings = tf.math.count_nonzero(shorter // (2, 4, 8) >= smallest, dtype=tf.int32)
+    return tf.switch_case(halvings, [functools.partial(at, 2**power) for power in range(4)])
+
+
+def _read_orientation(encoded: tf.Tensor) -> tf.Tensor:
+    """What `orientation.read` says, which is not asked where there is no EXIF in a small file."""
+    may_turn = tf.cond(
+        tf.strings.length(encoded) <= _SEARCHED,
+        lambda: tf.strings.regex_full_match(encoded, r"(?s)\C*Exif\x00\x00\C*"),
+        lambda: tf.constant(True),
+    )
+    return tf.cond(may_turn, lambda: orientation.read(encoded), lambda: tf.constant(1))
+
+
 def _first_frame(encoded: tf.Tensor) -> tf.Tensor:
     pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(pixels, (None, None, 3))
@@ -223,10 +283,10 @@ def _is_webp(encoded: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_full_match(head, r"(?s)RIFF\C{4}WEBP")
 
 
-def _load_with_pillow(path: bytes | np.ndarray) -> np.ndarray:
+def _load_with_pillow(path: bytes | np.ndarray, *, smallest: int | None) -> np.ndarray:
     name = os.fsdecode(np.asarray(path).item())  # an array when run eagerly
     try:
-        return decode_with_pillow(Path(name).read_bytes())
+        return decode_with_pillow(Path(name).read_bytes(), smallest)
     except DecodeError as error:
         raise DecodeError(
             f"{name} could be read before and cannot be now: {error}. Expected the photos to stay "

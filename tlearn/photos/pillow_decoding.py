@@ -98,7 +98,7 @@ def check_jpeg(data: bytes) -> None:
         image.load()
 
 
-def decode_with_pillow(data: bytes) -> np.ndarray:
+def decode_with_pillow(data: bytes, smallest: int | None = None) -> np.ndarray:
     """Decode any photo that Pillow can open: the first frame, upright, in RGB.
 
     Transparency is dropped, not blended: what the file holds under it is shown. Greyscale of 16
@@ -106,6 +106,8 @@ def decode_with_pillow(data: bytes) -> np.ndarray:
 
     Args:
         data: The bytes of the file.
+        smallest: Decode a JPEG at a half, a quarter or an eighth of its size, the least that
+            leaves its shorter side at least this many pixels. `None` decodes it as it is.
 
     Returns:
         `uint8` array of shape `(height, width, 3)`, values 0 to 255.
@@ -120,6 +122,8 @@ def decode_with_pillow(data: bytes) -> np.ndarray:
     ```
     """
     with _opened(data) as image, _reasons():
+        if smallest is not None:
+            image.draft("RGB", (smallest, smallest))
         # These two plugins also warn while they decode.
         with _quiet() if image.format in {"TIFF", "ICO"} else contextlib.nullcontext():
             image.load()
