@@ -62,10 +62,12 @@ def test_it_answers_as_the_network_itself_does(folder):
     import numpy as np
     import tensorflow as tf
 
-    from tlearn.photos.decoding import load, resize
+    from tlearn.photos.decoding import load, resize, smallest_for
 
     path = folder / "coffee.png"
-    pixels = resize(load(tf.constant(str(path)), tf.constant("graph")), 224, "crop")
+    pixels = resize(
+        load(tf.constant(str(path)), tf.constant("graph"), smallest_for(224)), 224, "crop"
+    )
     own = build("efficientnet_lite0", include_top=True)(pixels[None]).numpy()
     (row,) = classify(path, top=1).itertuples()
     assert row.probability == pytest.approx(float(np.max(own)), abs=1e-5)

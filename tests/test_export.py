@@ -77,7 +77,9 @@ def crops() -> list[np.ndarray]:
 
 def answers_of(model: keras.Model, photos: Iterable[bytes], mode: str = "pad") -> np.ndarray:
     """What the model says of photos, without the SavedModel."""
-    pixels = [decoding.resize(decoding.decode(tf.constant(data)), SIZE, mode) for data in photos]
+    smallest = decoding.smallest_for(SIZE)
+    photos = [decoding.decode(tf.constant(data), smallest) for data in photos]
+    pixels = [decoding.resize(photo, SIZE, mode) for photo in photos]
     return np.asarray(model(tf.stack(pixels), training=False))
 
 
@@ -134,7 +136,8 @@ def evaluated(model: keras.Model, examples: pd.DataFrame) -> np.ndarray:
     """What an evaluation says: each photo by its own decoder, the whole batch by `predict`."""
     columns = (examples["path"].to_list(), examples["decoder"].to_list())
     photos = tf.data.Dataset.from_tensor_slices(columns)
-    photos = photos.map(lambda path, decoder: decoding.load(path, decoder))
+    smallest = decoding.smallest_for(SIZE)
+    photos = photos.map(lambda path, decoder: decoding.load(path, decoder, smallest))
     photos = photos.map(lambda image: decoding.resize(image, SIZE, "pad"))
     return np.asarray(model.predict(photos.batch(8), verbose=0))
 

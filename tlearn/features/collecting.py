@@ -139,15 +139,13 @@ class Collector:
         Returns:
             Their rows.
         """
-        loose = self._unkept.get(shelf.key)
-        if loose is None:
-            return shelf.reader(digests)
-        lacking = set(shelf.missing(digests))
+        loose = self._unkept.get(shelf.key, {})
         stored = [digest for digest in dict.fromkeys(digests) if digest not in loose]
-        if stored and not lacking.issuperset(range(len(digests))):
-            rows = shelf.reader(stored)
-            loose |= dict(zip(stored, rows.read(np.arange(len(stored))), strict=True))
-        return batches.InMemory(np.stack([loose[digest] for digest in digests]))
+        if not loose or not stored:
+            return batches.InMemory(_stacked(loose, digests)) if loose else shelf.reader(digests)
+        with shelf.reader(stored) as reader:
+            loose = loose | dict(zip(stored, reader.load(), strict=True))
+        return batches.InMemory(_stacked(loose, digests))
 
     def _compute(
         self,
@@ -210,6 +208,10 @@ class Collector:
                 "cache folder, name another one by TLEARN_CACHE, or allow more by --memory. "
                 f"Received: memory={self._budget:,} bytes"
             )
+
+
+def _stacked(rows: dict[str, Array], digests: Sequence[str]) -> Array:
+    return np.stack([rows[digest] for digest in digests])
 
 
 def _grouped(

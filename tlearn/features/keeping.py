@@ -13,14 +13,15 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tlearn.features import batches, store
+from tlearn.errors import CacheError
+from tlearn.features import batches, planning, store
 from tlearn.features.collecting import Collector
+from tlearn.features.planning import Plan
 from tlearn.features.trunk import Trunk
 from tlearn.networks import cutting, folding
 from tlearn.photos import pipeline
 from tlearn.photos.augmentation import Augmentation
 from tlearn.progress import SILENT, Progress
-from tlearn.stages import freezing, solving
 from tlearn.stages.material import HeadMaterial, Material
 from tlearn.stages.stage import Stage
 
@@ -56,14 +57,6 @@ class Photos:
     batch_size: int
     seed: int
     class_weights: Array
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What one stage needs: the cut, and how many views of each photo."""
-
-    cut: cutting.Cut
-    views: int
 
 
 class Kept:
@@ -104,7 +97,9 @@ class Kept:
         self._engine = engine
         self._progress = progress
         self._labels = [_numbers(table, photos.class_names) for table in self._tables]
-        self._plans = self._planned()
+        self._plans = planning.plan(
+            model, stages, photos=len(photos.train), room=store.limit() // 2
+        )
         self._prints = {
             plan.cut.name: cutting.fingerprint(model, plan.cut) for plan in self._plans if plan
         }
@@ -140,9 +135,11 @@ class Kept:
             return None
         if self._collector is None:
             self._collect()
-        views = [self._rows(plan, stage, view, self._photos.train) for view in range(plan.views)]
-        held_out = self._rows(plan, stage, 0, self._photos.validation)
-        views, held_out = self._in_memory(views, held_out)
+        try:
+            views, held_out = self._opened(plan, stage)
+        except CacheError:  # another process has made room in the meantime
+            self._collect()
+            views, held_out = self._opened(plan, stage)
         labels, validation_labels = self._labels
         weights = self._photos.class_weights if stage.balance == "weights" else None
         classes = len(self._photos.class_names)
@@ -172,39 +169,14 @@ class Kept:
             batches.in_order(
                 held_out, validation_labels, classes, batch_size=self._photos.batch_size
             ),
-            head if self._is_solved(stage) else None,
+            head if planning.is_solved(self._model, stage) else None,
         )
 
     @property
     def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         return self._photos.train, self._photos.validation
 
-    def _is_solved(self, stage: Stage) -> bool:
-        fitted = stage.solver == "lbfgs" and stage.unfreeze == 0
-        return fitted and solving.dense_of(self._model) is not None
-
-    def _planned(self) -> list[_Plan | None]:
-        """A cut for each stage, none behind what an earlier stage has trained."""
-        room = store.limit() // 2
-        _, head = freezing.split_head(self._model)
-        found: list[_Plan | None] = []
-        most = math.inf
-        for stage in self._stages:
-            freezing.unfreeze(self._model, stage.unfreeze)
-            possible = [cut for cut in cutting.cuts(self._model, head) if cut.before <= most]
-            most = possible[-1].before if possible else 0
-            views = 1 if self._is_solved(stage) or stage.augmentation == "none" else stage.views
-            cut = cutting.choose(
-                possible,
-                views=views,
-                epochs=stage.epochs,
-                photos=len(self._photos.train),
-                room=room,
-            )
-            found.append(_Plan(cut, views) if cut else None)
-        return found
-
-    def _shelf(self, plan: _Plan, stage: Stage, view: int) -> store.Shelf:
+    def _shelf(self, plan: Plan, stage: Stage, view: int) -> store.Shelf:
         """The place of one view at one cut."""
         about = {
             "backbone": self._model.name,
@@ -247,7 +219,7 @@ class Kept:
             done.append(collector.run(pending, self._views(augmentation), self._trunk))
         self._info = {
             "seconds": round(time.perf_counter() - started, 3),
-            "photos": len(pending),
+            "photos": pending["digest"].nunique(),
             "computed": max(one["computed"] for one in done),
             "view_passes": sum(one["view_passes"] for one in done),
             "engine": next((one["engine"] for one in done if one["engine"]), None),
@@ -277,14 +249,15 @@ class Kept:
             warn=self._progress.warn,
         )
 
-    def _rows(self, plan: _Plan, stage: Stage, view: int, table: pd.DataFrame) -> batches.Rows:
+    def _rows(self, plan: Plan, stage: Stage, view: int, table: pd.DataFrame) -> batches.Rows:
         assert self._collector is not None
         return self._collector.rows(self._shelf(plan, stage, view), list(table["digest"]))
 
-    def _in_memory(
-        self, views: list[batches.Rows], held_out: batches.Rows
-    ) -> tuple[list[batches.Rows], batches.Rows]:
-        """All in memory where the budget allows it."""
+    def _opened(self, plan: Plan, stage: Stage) -> tuple[list[batches.Rows], batches.Rows]:
+        """A stage's training rows by view, and those held out; in memory where they fit."""
+        photos = self._photos
+        views = [self._rows(plan, stage, view, photos.train) for view in range(plan.views)]
+        held_out = self._rows(plan, stage, 0, photos.validation)
         size = sum(math.prod(rows.shape) * rows.dtype.itemsize for rows in (*views, held_out))
         self._info["bytes"] = max(size, self._info.get("bytes", 0))
         if size > self._budget:

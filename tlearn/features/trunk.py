@@ -118,9 +118,7 @@ def _without_variables(model: keras.Model, outputs: Sequence[Any]) -> Any:
 
     source = model.inputs[0]
 
-    @tf.function(  # type: ignore[untyped-decorator]
-        input_signature=[tf.TensorSpec(source.shape, tf.float32)], autograph=False
-    )
+    @tf.function(input_signature=[tf.TensorSpec(source.shape, tf.float32)], autograph=False)
     def run(images: Any) -> list[Any]:
         given = {id(source): tf.cast(images, source.dtype)}
         found = graph.part(model, given, outputs)

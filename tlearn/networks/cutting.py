@@ -16,6 +16,8 @@ from tlearn.networks import graph
 __all__ = ["Cut", "choose", "cuts", "fingerprint", "multiplications"]
 
 _BYTES = 2  # kept as float16
+# What a layer's configuration holds that changes nothing in what it computes.
+_NO_ARITHMETIC = ("name", "trainable", "_initializer", "_regularizer", "_constraint")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def cuts(model: keras.Model, head: Collection[Any]) -> tuple[Cut, ...]:
     Returns:
         Cuts from input to output.
     """
-    if len(model.inputs or ()) != 1:
+    if len(getattr(model, "inputs", None) or ()) != 1:
         return ()
     found: list[Cut] = []
     before = 0
@@ -82,6 +84,8 @@ def choose(found: Sequence[Cut], *, views: int, epochs: int, photos: int, room: 
     if not found:
         return None
     whole = found[-1].before
+    # What is kept serves later runs too, so that a stage of few epochs is cut as one of many.
+    epochs = max(epochs, views + 1)
     best: Cut | None = None
     least: tuple[float, int] = (epochs * whole, 0)
     for cut in found:
@@ -125,7 +129,11 @@ def fingerprint(model: keras.Model, cut: Cut) -> str:
     digest = hashlib.sha256()
     number: dict[int, int] = {}
     for node in graph.between(model, set(), [cut.tensor]):
-        config = {key: value for key, value in node.operation.get_config().items() if key != "name"}
+        config = {
+            key: value
+            for key, value in node.operation.get_config().items()
+            if not key.endswith(_NO_ARITHMETIC)
+        }
         inputs = [number[id(tensor)] for tensor in node.input_tensors]
         line = [type(node.operation).__name__, config, inputs]
         digest.update(json.dumps(line, sort_keys=True, default=str).encode())

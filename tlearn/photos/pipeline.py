@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tlearn.errors import DatasetError
 from tlearn.photos.augmentation import Augmentation, augment
-from tlearn.photos.decoding import decode, load
+from tlearn.photos.decoding import decode, load, smallest_for
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 from tlearn.photos.resizing import resize
 
@@ -82,9 +82,9 @@ def batches(
     def read(row: tf.Tensor, photo_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         path = tf.gather(paths, row)
         if needs_pillow:
-            image = load(path, tf.gather(decoders, row))
+            image = load(path, tf.gather(decoders, row), smallest_for(image_size))
         else:
-            image = decode(tf.io.read_file(path))
+            image = decode(tf.io.read_file(path), smallest_for(image_size))
         if augmentation is None:
             image = resize(image, image_size, resize_mode)
         else:
@@ -136,7 +136,7 @@ def views(
     contents = tf.constant([int(digest[:15], 16) for digest in examples["digest"]], tf.int64)
 
     def read(row: tf.Tensor) -> tf.Tensor:
-        image = load(tf.gather(paths, row), tf.gather(decoders, row))
+        image = load(tf.gather(paths, row), tf.gather(decoders, row), smallest_for(image_size))
         content = tf.gather(contents, row)
         seen = []
         for view in wanted:

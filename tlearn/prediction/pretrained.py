@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tlearn.backbones import build, imagenet_class_names
 from tlearn.errors import DecodeError
-from tlearn.photos.decoding import check, load, resize, route
+from tlearn.photos.decoding import check, load, resize, route, smallest_for
 from tlearn.prediction.answers import answers_table, tell_errors
 from tlearn.prediction.finding import find
 from tlearn.progress import SILENT, Progress
@@ -97,7 +97,7 @@ def _read(path: Path, size: int) -> npt.NDArray:
     try:
         data = path.read_bytes()
         decoder = check(data, route(data))
-        image = load(tf.constant(str(path)), tf.constant(decoder))
+        image = load(tf.constant(str(path)), tf.constant(decoder), smallest_for(size))
     except OSError as error:
         raise DecodeError(error.strerror or str(error)) from error
     except tf.errors.OpError as error:

@@ -68,11 +68,11 @@ def fit(
     Raises:
         ValueError: A feature is not finite.
     """
+    if not np.isfinite(features).all():
+        raise ValueError("The features are not finite, so that no head fits them.")
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = features.astype(np.float32) - mean
     size = float(np.sqrt(np.mean(centred**2, dtype=np.float64)))
-    if not np.isfinite(size):
-        raise ValueError("The features are not finite, so that no head fits them.")
     centred /= size or 1.0
     axes, spread = _principal_axes(centred)
     rotated = centred @ axes
