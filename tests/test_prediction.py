@@ -99,7 +99,8 @@ def folder(dirty: dict[str, bytes], tmp_path: Path) -> Path:
 
 def expected(model: keras.Model, data: bytes) -> np.ndarray:
     """The model's own answer on the pixels that Pillow reads."""
-    square = decoding.resize(tf.constant(decoding.decode_with_pillow(data)), SIZE, "stretch")
+    pixels = decoding.decode_with_pillow(data, smallest=decoding.smallest_for(SIZE))
+    square = decoding.resize(tf.constant(pixels), SIZE, "stretch")
     return np.asarray(model(square[tf.newaxis], training=False))[0]
 
 
