@@ -237,6 +237,7 @@ def finetune(
                     "test": test,
                     "data_dir": None if data_dir is None else str(data_dir),
                     "strict": strict,
+                    "memory": memory,
                 },
             }
         )
