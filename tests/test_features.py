@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from photo_files import Heard
 
 from tlearn import backbones, datasets, heads, recipes, splits, stages
 from tlearn.datasets import sample
@@ -18,22 +19,9 @@ from tlearn.features import batches, store
 from tlearn.features.keeping import Kept, Photos
 from tlearn.features.trunk import TOLERANCE, Trunk
 from tlearn.photos import pipeline
-from tlearn.progress import Progress
 from tlearn.stages.stage import Stage
 
 SIZE = 64
-
-
-class Heard(Progress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.warned: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warned.append(message)
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ class Kept:
         self._budget = budget
         self._engine = engine
         self._progress = progress
-        self._labels = [_numbers(table, photos.class_names) for table in self._tables]
+        self._labels = [pipeline.class_numbers(table, photos.class_names) for table in self._tables]
         self._plans = planning.plan(
             model, stages, photos=len(photos.train), room=store.limit() // 2
         )
@@ -273,11 +273,6 @@ def _as_many_as_fit(rows: Array, shape: tuple[int, ...], budget: int, seed: int)
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-
-
-def _numbers(table: pd.DataFrame, class_names: tuple[str, ...]) -> Array:
-    place = {name: number for number, name in enumerate(class_names)}
-    return np.array([place[label] for label in table["label"]], np.int64)
 
 
 def _in_words(info: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ and the photos being decoded, whatever the size of the data set.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from tlearn.photos.decoding import decode, load, smallest_for
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 from tlearn.photos.resizing import resize
 
-__all__ = ["batches", "views"]
+__all__ = ["batches", "class_numbers", "views"]
 
 _BATCHES_AHEAD = 2
 
@@ -74,17 +74,11 @@ def batches(
     for name, value in (("batch_size", batch_size), ("image_size", image_size)):
         if value < 1:
             raise ValueError(f"Expected a whole number of at least 1. Received: {name}={value!r}")
-    labels = _numbers(examples, class_names)
-    paths = tf.constant([os.fsencode(path) for path in examples["path"]], tf.string)
-    decoders = tf.constant(examples["decoder"].astype(str).tolist(), tf.string)
-    needs_pillow = bool((examples["decoder"] != "graph").any())
+    labels = class_numbers(examples, class_names)
+    opened = _opener(examples, image_size)
 
     def read(row: tf.Tensor, photo_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        path = tf.gather(paths, row)
-        if needs_pillow:
-            image = load(path, tf.gather(decoders, row), smallest_for(image_size))
-        else:
-            image = decode(tf.io.read_file(path), smallest_for(image_size))
+        image = opened(row)
         if augmentation is None:
             image = resize(image, image_size, resize_mode)
         else:
@@ -130,13 +124,12 @@ def views(
         Data set of `float32` of shape `(batch, views, image_size, image_size, 3)`, values 0 to 255,
         in the order of the table.
     """
-    paths = tf.constant([os.fsencode(path) for path in examples["path"]], tf.string)
-    decoders = tf.constant(examples["decoder"].astype(str).tolist(), tf.string)
+    opened = _opener(examples, image_size)
     # 60 bits of the content's hash, so that the numbers stay whole and positive in int64.
     contents = tf.constant([int(digest[:15], 16) for digest in examples["digest"]], tf.int64)
 
     def read(row: tf.Tensor) -> tf.Tensor:
-        image = load(tf.gather(paths, row), tf.gather(decoders, row), smallest_for(image_size))
+        image = opened(row)
         content = tf.gather(contents, row)
         seen = []
         for view in wanted:
@@ -153,7 +146,34 @@ def views(
     return photos.batch(batch_size).prefetch(_BATCHES_AHEAD)
 
 
-def _numbers(examples: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+def _opener(examples: pd.DataFrame, image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """From a row's number to its pixels, upright and no smaller than the model needs."""
+    paths = tf.constant([os.fsencode(path) for path in examples["path"]], tf.string)
+    decoders = tf.constant(examples["decoder"].astype(str).tolist(), tf.string)
+    needs_pillow = bool((examples["decoder"] != "graph").any())
+
+    def opened(row: tf.Tensor) -> tf.Tensor:
+        path = tf.gather(paths, row)
+        if needs_pillow:
+            return load(path, tf.gather(decoders, row), smallest_for(image_size))
+        return decode(tf.io.read_file(path), smallest_for(image_size))
+
+    return opened
+
+
+def class_numbers(examples: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+    """The number of each photo's class.
+
+    Args:
+        examples: Table; without the column `label`, each number is -1.
+        class_names: The names of the classes; a label's number is its place here.
+
+    Returns:
+        int32 `(photos,)`.
+
+    Raises:
+        DatasetError: If a label is not among `class_names`.
+    """
     if "label" not in examples:
         return np.full(len(examples), -1, np.int32)
     number = {name: place for place, name in enumerate(class_names)}
