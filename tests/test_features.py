@@ -175,19 +175,45 @@ def test_features_that_fit_nowhere_are_an_error_that_says_what_to_do(photos, own
         train(classifier(), recipes.linear_probe(40), photos, budget=0)
 
 
-def test_when_all_is_unfrozen_the_head_still_starts_from_kept_features(photos):
-    plan = recipes.freeze_then_unfreeze(40, epochs=1, unfreeze=1.0)
+EVERYTHING = recipes.freeze_then_unfreeze(40, epochs=2, unfreeze=1.0)
+
+
+def test_when_all_is_unfrozen_the_pixels_are_kept_and_each_photo_is_decoded_once(photos):
+    found, kept = train(classifier(), EVERYTHING, photos)
+    assert kept.info["cuts"] == ["head_pooling", "pixels"]
+    assert found.history["stage"].tolist() == ["head", "unfreeze", "unfreeze"]
+    _, again = train(classifier(), EVERYTHING, photos)
+    assert again.info["computed"] == 0
+
+
+def test_kept_pixels_are_what_the_model_sees_to_half_a_level(photos):
+    plan = (Stage("all", 1, 1e-3, unfreeze=1.0, augmentation="none"),)
+    kept = keep(classifier(), plan, photos)
+    stages.freezing.unfreeze(kept._model, 1.0)
+    seen = np.concatenate([images for images, _ in kept(plan[0]).validation])
+    plain = np.concatenate([images for images, _ in in_order(photos)])
+    assert np.abs(seen - plain).max() <= 0.5
+
+
+@pytest.mark.parametrize("why", ["there is no room", "the cache cannot be written to"])
+def test_where_pixels_cannot_be_kept_photos_are_decoded_and_the_head_starts_from_features(
+    photos, own_cache, monkeypatch, why
+):
+    if why == "there is no room":
+        monkeypatch.setenv("TLEARN_CACHE_SIZE", "500kB")
+    else:
+        own_cache.write_text("a file where the folder should be")
     model = classifier()
-    kept = keep(model, plan, photos)
+    kept = keep(model, EVERYTHING, photos)
     asked = []
 
     def pixels(stage: Stage) -> tf.data.Dataset:
         asked.append(stage.name)
-        return in_order(photos)
+        return in_order(photos).map(lambda images, labels: (images, tf.one_hot(labels, 3)))
 
-    found = stages.run(model, plan, pixels, in_order(photos), kept=kept)
+    found = stages.run(model, EVERYTHING, pixels, in_order(photos), kept=kept)
     assert asked == ["unfreeze"]
-    assert found.history["stage"].tolist() == ["head", "unfreeze"]
+    assert found.history["stage"].tolist() == ["head", "unfreeze", "unfreeze"]
 
 
 def test_no_stage_keeps_what_an_earlier_one_has_trained(photos):

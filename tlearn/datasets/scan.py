@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tlearn import processors
 from tlearn.datasets.dataset import table_of
 from tlearn.errors import DecodeError
 from tlearn.progress import SILENT, Progress
@@ -64,7 +65,7 @@ def _in_threads(paths: Sequence[str]) -> Iterator[list[_Finding]]:
     # Loaded by one thread before the others need it: TensorFlow, through the decoder.
     from tlearn.photos import decoding  # noqa: F401
 
-    threads = _processors()
+    threads = processors.count()
     jobs = (paths[at : at + _FILES_PER_JOB] for at in range(0, len(paths), _FILES_PER_JOB))
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tlearn-scan")
     try:
@@ -118,9 +119,3 @@ def _in_plain_words(error: OSError, path: str) -> str:
         broken = Path(path).is_symlink()
         return "it is a link to a file that is not there" if broken else "there is no such file"
     return f"the system cannot read it ({error.strerror or error})"
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tlearn.photos.mixing import mix
+from tlearn.photos.steady import steady
 from tlearn.stages.stage import Stage
 
 __all__ = ["InMemory", "Rows", "in_order", "training"]
@@ -111,7 +112,7 @@ def training(
     if class_weights is not None:
         weights = tf.constant(class_weights, tf.float32)
         found = found.map(lambda seen, wanted: (seen, wanted, tf.linalg.matvec(wanted, weights)))
-    return found.prefetch(_BATCHES_AHEAD)
+    return steady(found.prefetch(_BATCHES_AHEAD))
 
 
 def in_order(rows: Rows, labels: Array, num_classes: int, *, batch_size: int) -> Any:
@@ -136,7 +137,8 @@ def in_order(rows: Rows, labels: Array, num_classes: int, *, batch_size: int) ->
 
     numbers = tf.constant(labels, tf.int32)
     starts = tf.data.Dataset.range(0, len(labels), batch_size)
-    return starts.map(tf.autograph.experimental.do_not_convert(read)).prefetch(_BATCHES_AHEAD)
+    found = starts.map(tf.autograph.experimental.do_not_convert(read), num_parallel_calls=1)
+    return steady(found.prefetch(_BATCHES_AHEAD))
 
 
 class _Epochs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,8 @@ Array = np.ndarray[Any, Any]
 
 # Rows wait in memory until there are enough for a file; a kill loses no more than these.
 _SEGMENT_BYTES = 128 * 2**20
+# Batches in the trunk at once, so that it has work while answers are put away.
+_UNDER_WAY = 4
 _LARGEST = np.float32(np.finfo(np.float16).max)
 
 
@@ -36,12 +40,24 @@ class _Want:
     rows: list[Array]
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Some photos in some views: `(photos, views, height, width, 3)`."""
+
+    pixels: Array
+    digests: Sequence[str]
+    views: Sequence[int]
+
+
 class Collector:
     """Fills shelves, and gives out what stands on them.
 
     Args:
         budget: Bytes that may be held in memory where the store cannot be written to.
         progress: Who watches.
+
+    Attributes:
+        without_pixels: Whether pixels were to be kept and could not be.
     """
 
     def __init__(self, budget: int, progress: Progress) -> None:
@@ -50,6 +66,7 @@ class Collector:
         self._wants: dict[str, _Want] = {}
         self._unkept: dict[str, dict[str, Array]] = {}
         self._cannot_keep = False
+        self.without_pixels = False
         self._waiting = 0
         self._too_large = 0
 
@@ -95,23 +112,27 @@ class Collector:
         todo = todo.drop_duplicates("digest")
         # Photos that lack the same views go together: training photos, and those held out.
         lacking = [tuple(sorted(by_photo[digest])) for digest in todo["digest"]]
-        trunks: dict[tuple[str, ...], Trunk] = {}
-        used: list[Trunk] = []
+        trunks: dict[tuple[str, ...], Trunk | None] = {}
         with self._progress.task("Computing frozen features", total=len(todo)) as task:
+            under_way: deque[Callable[[], None]] = deque()
             for views in sorted(set(lacking)):
                 table = todo[[one == views for one in lacking]].reset_index(drop=True)
-                digests = list(table["digest"])
                 start = 0
                 for images in photos(table, views):
                     pixels = images.numpy()
-                    here = digests[start : start + len(pixels)]
+                    digests = list(table["digest"][start : start + len(pixels)])
                     start += len(pixels)
+                    batch = _Batch(pixels, digests, views)
                     for names, places, cuts in _grouped(wants, views):
                         if names not in trunks:
-                            trunks[names] = trunk(cuts)
-                            used.append(trunks[names])
-                        self._compute(trunks[names], pixels, places, views, here, wants, cuts)
-                    task.advance(len(pixels))
+                            deep = [cut for cut in cuts if not cut.is_input]
+                            trunks[names] = trunk(deep) if deep else None
+                        under_way.append(self._begin(trunks[names], batch, places, wants, cuts))
+                    under_way.append(functools.partial(task.advance, len(pixels)))
+                    while len(under_way) > _UNDER_WAY:
+                        under_way.popleft()()
+            while under_way:
+                under_way.popleft()()
             self._flush(wants)
         if self._too_large:
             self._progress.warn(
@@ -121,6 +142,7 @@ class Collector:
         store.trim(keep=list(self._wants))
         for want in wants:
             want.missing = set()
+        used = [one for one in trunks.values() if one is not None]
         differences = [one.difference for one in used if one.difference is not None]
         return {
             "computed": len(todo),
@@ -147,38 +169,47 @@ class Collector:
             loose = loose | dict(zip(stored, reader.load(), strict=True))
         return batches.InMemory(_stacked(loose, digests))
 
-    def _compute(
+    def _begin(
         self,
-        trunk: Trunk,
-        pixels: Array,
+        trunk: Trunk | None,
+        batch: _Batch,
         places: Sequence[int],
-        views: Sequence[int],
-        digests: Sequence[str],
         wants: Sequence[_Want],
         cuts: Sequence[Cut],
-    ) -> None:
-        """Run the trunk over some views of a batch, and put its answers where they are missing."""
-        for place in places:
-            answers = trunk(np.ascontiguousarray(pixels[:, place]))
-            for cut, values in zip(cuts, answers, strict=True):
-                small = self._as_float16(values)
-                for want in wants:
-                    if want.cut.name != cut.name or want.view != views[place]:
-                        continue
-                    chosen = [i for i, digest in enumerate(digests) if digest in want.missing]
-                    if chosen:
-                        want.digests += [digests[i] for i in chosen]
-                        want.rows.append(small[chosen])
-                        self._waiting += want.rows[-1].nbytes
-        if self._waiting >= _SEGMENT_BYTES:
-            self._flush(wants)
+    ) -> Callable[[], None]:
+        """Run the trunk over some views of a batch; what is given back puts its answers away."""
+        all_of_them = len(places) == len(batch.views)
+        some = batch.pixels if all_of_them else batch.pixels[:, places]
+        seen = some.reshape(-1, *some.shape[2:])
+        answers = trunk.begin(seen) if trunk else lambda: []
 
-    def _as_float16(self, values: Array) -> Array:
-        over = np.abs(values) > _LARGEST
-        if over.any():
-            self._too_large += int(over.sum())
-            values = np.clip(values, -_LARGEST, _LARGEST)
-        return values.astype(np.float16)
+        def put_away() -> None:
+            found = iter(answers())
+            for cut in cuts:
+                values = np.rint(seen) if cut.is_input else self._within_float16(next(found))
+                rows = values.astype(cut.dtype).reshape(*some.shape[:2], *values.shape[1:])
+                for want in wants:
+                    if want.cut.name == cut.name:
+                        self._deal_out(want, rows, batch, places)
+            if self._waiting >= _SEGMENT_BYTES:
+                self._flush(wants)
+
+        return put_away
+
+    def _deal_out(self, want: _Want, rows: Array, batch: _Batch, places: Sequence[int]) -> None:
+        """Of `(photos, views, ...)`, what one shelf lacks."""
+        for place, view in enumerate(batch.views[one] for one in places):
+            chosen = [at for at, digest in enumerate(batch.digests) if digest in want.missing]
+            if view == want.view and chosen:
+                want.digests += [batch.digests[at] for at in chosen]
+                want.rows.append(rows[chosen, place])
+                self._waiting += want.rows[-1].nbytes
+
+    def _within_float16(self, values: Array) -> Array:
+        if max(values.max(), -values.min()) <= _LARGEST:
+            return values
+        self._too_large += int((np.abs(values) > _LARGEST).sum())
+        return np.clip(values, -_LARGEST, _LARGEST)
 
     def _flush(self, wants: Sequence[_Want]) -> None:
         """Write what waits."""
@@ -192,7 +223,9 @@ class Collector:
                 except CacheError as error:
                     self._cannot_keep = True
                     self._progress.warn(f"Features cannot be kept for later runs: {error}")
-            if self._cannot_keep:
+            if self._cannot_keep and want.cut.is_input:
+                self.without_pixels = True
+            elif self._cannot_keep:
                 self._hold(want, rows)
             want.digests, want.rows = [], []
         self._waiting = 0

@@ -31,7 +31,7 @@ Array = np.ndarray[Any, Any]
 
 # Counts up when the same photo gives other pixels or the same pixels are kept otherwise.
 _VERSION = 1
-_PHOTOS_AT_ONCE = 16
+_VIEWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,8 @@ class Kept:
             return None
         if self._collector is None:
             self._collect()
+        if plan.cut.is_input and self._collector and self._collector.without_pixels:
+            return None
         try:
             views, held_out = self._opened(plan, stage)
         except CacheError:  # another process has made room in the meantime
@@ -156,7 +158,7 @@ class Kept:
             )
 
         return Material(
-            folding.folded(self._model, plan.cut.tensor, self._model.outputs[0]),
+            self._top(plan),
             batches.training(
                 views,
                 labels,
@@ -179,7 +181,7 @@ class Kept:
     def _shelf(self, plan: Plan, stage: Stage, view: int) -> store.Shelf:
         """The place of one view at one cut."""
         about = {
-            "backbone": self._model.name,
+            **({} if plan.cut.is_input else {"backbone": self._model.name}),
             "cut": plan.cut.name,
             "size": self._photos.image_size,
             "resize": self._photos.resize_mode,
@@ -194,7 +196,7 @@ class Kept:
             }
         whole = repr((_VERSION, self._prints[plan.cut.name], sorted(about.items())))
         key = hashlib.sha256(whole.encode()).hexdigest()
-        return store.Shelf(key, tuple(plan.cut.tensor.shape[1:]), "float16", about)
+        return store.Shelf(key, tuple(plan.cut.tensor.shape[1:]), plan.cut.dtype, about)
 
     def _collect(self) -> None:
         """Compute what is not kept yet, for all stages in one pass over the photos."""
@@ -235,11 +237,17 @@ class Kept:
             table,
             views,
             image_size=photos.image_size,
-            batch_size=_PHOTOS_AT_ONCE,
+            batch_size=max(1, _VIEWS_AT_ONCE // len(views)),
             resize_mode=photos.resize_mode,
             augmentation=augmentation,
             seed=photos.seed,
         )
+
+    def _top(self, plan: Plan) -> keras.Model:
+        """What is behind the cut."""
+        if plan.cut.is_input:
+            return folding.quick(self._model)
+        return folding.folded(self._model, plan.cut.tensor, self._model.outputs[0])
 
     def _trunk(self, cuts: Sequence[cutting.Cut]) -> Trunk:
         return Trunk(
@@ -278,10 +286,12 @@ def _as_many_as_fit(rows: Array, shape: tuple[int, ...], budget: int, seed: int)
 def _in_words(info: dict[str, Any]) -> str:
     if not info["computed"]:
         return f"Frozen features of {info['photos']:,} photos: all kept from an earlier run."
+    how = f"computed in {info['seconds']:.0f} s"
+    if info["engine"]:
+        how += f" by {info['engine']}"
+    if info["computed"] == info["photos"]:
+        return f"Frozen features of {info['photos']:,} photos {how}."
     return (
-        f"Frozen features: {info['computed']:,} of {info['photos']:,} photos computed "
-        f"in {info['seconds']:.0f} s by {info['engine']}, the others kept from before."
-        if info["computed"] < info["photos"]
-        else f"Frozen features of {info['photos']:,} photos computed in "
-        f"{info['seconds']:.0f} s by {info['engine']}."
+        f"Frozen features: {info['computed']:,} of {info['photos']:,} photos {how}, the others "
+        "kept from before."
     )

@@ -40,7 +40,8 @@ def plan(
         room: Bytes that the features of one stage may take.
 
     Returns:
-        A plan for each stage, `None` for one that has nothing frozen that is worth keeping.
+        A plan for each stage: where nothing frozen is worth keeping, the pixels are kept; `None`
+        where there is no room for them, either.
     """
     _, head = freezing.split_head(model)
     found: list[Plan | None] = []
@@ -52,8 +53,14 @@ def plan(
         plain = is_solved(model, stage) or stage.augmentation == "none"
         views = 1 if plain else stage.views
         cut = cutting.choose(possible, views=views, epochs=stage.epochs, photos=photos, room=room)
+        cut = cut or _pixels(model, photos * views, room)
         found.append(Plan(cut, views) if cut else None)
     return found
+
+
+def _pixels(model: keras.Model, pictures: int, room: int) -> cutting.Cut | None:
+    cut = cutting.pixels(model)
+    return cut if cut and pictures * cut.bytes <= room else None
 
 
 def is_solved(model: keras.Model, stage: Stage) -> bool:

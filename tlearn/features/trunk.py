@@ -7,9 +7,10 @@ the first photos have been compared with TensorFlow's. On a GPU TensorFlow runs 
 
 from __future__ import annotations
 
-import os
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tlearn import processors
 from tlearn.networks import graph
 
 __all__ = ["ENGINES", "TOLERANCE", "Trunk"]
 
 Array = np.ndarray[Any, Any]
-Engine = Callable[[Array], list[Array]]
+Answers = Callable[[], list[Array]]
+Engine = Callable[[Array], Answers]
 
 ENGINES = ("auto", "openvino", "tensorflow")
 
@@ -74,6 +77,17 @@ class Trunk:
         Returns:
             float32 arrays `(photos, ...)`, in the order of `outputs`.
         """
+        return self.begin(images)()
+
+    def begin(self, images: Array) -> Answers:
+        """Run it in the background, where the engine can.
+
+        Args:
+            images: As for a call; not to be changed before the answers are there.
+
+        Returns:
+            A function that waits for the answers and gives them as a call does.
+        """
         if self._run is None:
             self._run = self._chosen(images)
         return self._run(images)
@@ -81,8 +95,9 @@ class Trunk:
     def _chosen(self, images: Array) -> Engine:
         """The engine, after it has been compared on the first photos."""
 
-        def plain(images: Array) -> list[Array]:
-            return [output.numpy() for output in self._graph(tf.constant(images))]
+        def plain(images: Array) -> Answers:
+            found = [output.numpy() for output in self._graph(tf.constant(images))]
+            return lambda: found
 
         on_gpu = bool(tf.config.list_logical_devices("GPU"))
         if self._wanted == "tensorflow" or (self._wanted == "auto" and on_gpu):
@@ -99,7 +114,7 @@ class Trunk:
         sample = images[:4]
         self.difference = max(
             float(np.max(np.abs(ours - theirs)) / max(float(np.max(np.abs(theirs))), 1e-9))
-            for ours, theirs in zip(quick(sample), plain(sample), strict=True)
+            for ours, theirs in zip(quick(sample)(), plain(sample)(), strict=True)
         )
         if not self.difference <= TOLERANCE:
             self._warn(
@@ -142,25 +157,34 @@ def _openvino(frozen: Any) -> Engine:
     settings = {
         "PERFORMANCE_HINT": "THROUGHPUT",
         "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": os.cpu_count() or 1,
+        "INFERENCE_NUM_THREADS": processors.count(),
     }
     compiled = openvino.Core().compile_model(network, "CPU", settings)
     ports = [compiled.output(name) for name in names]
     shapes = [tuple(tensor.shape[1:]) for tensor in frozen.outputs]
-    queue = openvino.AsyncInferQueue(compiled)
+    streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+    workers = ThreadPoolExecutor(streams, thread_name_prefix="tlearn-trunk")
+    own = threading.local()
 
-    def run(images: Array) -> list[Array]:
+    def infer(images: Array, targets: list[Array]) -> None:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        answers = own.request.infer({0: images}, share_inputs=True, share_outputs=True)
+        for port, target in zip(ports, targets, strict=True):
+            target[:] = answers[port]
+
+    def begin(images: Array) -> Answers:
         found = [np.empty((len(images), *shape), np.float32) for shape in shapes]
-
-        def done(request: Any, start: int) -> None:
-            for port, target in zip(ports, found, strict=True):
-                answer = request.get_tensor(port).data
-                target[start : start + len(answer)] = answer
-
-        queue.set_callback(done)
+        jobs = []
         for start in range(0, len(images), _PHOTOS_AT_ONCE):
-            queue.start_async({0: images[start : start + _PHOTOS_AT_ONCE]}, start)
-        queue.wait_all()
-        return found
+            part = slice(start, start + _PHOTOS_AT_ONCE)
+            jobs.append(workers.submit(infer, images[part], [one[part] for one in found]))
 
-    return run
+        def answers() -> list[Array]:
+            for job in jobs:
+                job.result()
+            return found
+
+        return answers
+
+    return begin

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from tlearn.networks import graph
 
-__all__ = ["Cut", "choose", "cuts", "fingerprint", "multiplications"]
+__all__ = ["Cut", "choose", "cuts", "fingerprint", "multiplications", "pixels"]
 
-_BYTES = 2  # kept as float16
+_PIXELS = "pixels"
 # What a layer's configuration holds that changes nothing in what it computes.
 _NO_ARITHMETIC = ("name", "trainable", "_initializer", "_regularizer", "_constraint")
 
@@ -25,16 +26,26 @@ class Cut:
     """A place where the network passes through a single tensor.
 
     Args:
-        name: The layer before it.
+        name: The layer before it, or `"pixels"` at the input.
         tensor: The tensor.
         before: Multiplications for one photo up to here.
-        bytes: What is kept of one photo.
+        dtype: What its numbers are kept as.
     """
 
     name: str
     tensor: Any
     before: int
-    bytes: int
+    dtype: str = "float16"
+
+    @property
+    def bytes(self) -> int:
+        """What is kept of one photo."""
+        return math.prod(self.tensor.shape[1:]) * int(np.dtype(self.dtype).itemsize)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the whole network is behind it, so that nothing needs to be run for it."""
+        return self.name == _PIXELS
 
 
 def cuts(model: keras.Model, head: Collection[Any]) -> tuple[Cut, ...]:
@@ -61,9 +72,23 @@ def cuts(model: keras.Model, head: Collection[Any]) -> tuple[Cut, ...]:
         before += multiplications(layer)
         computed = computed or bool(layer.weights)
         if computed and step.cut is not None and None not in step.cut.shape[1:]:
-            size = math.prod(step.cut.shape[1:]) * _BYTES
-            found.append(Cut(layer.name, step.cut, before, size))
+            found.append(Cut(layer.name, step.cut, before))
     return tuple(found)
+
+
+def pixels(model: keras.Model) -> Cut | None:
+    """The cut before the whole network: decoded and resized photos, kept as whole numbers.
+
+    Args:
+        model: A model.
+
+    Returns:
+        The cut, or `None` where the model's input is not one square of pixels.
+    """
+    inputs: Sequence[Any] = getattr(model, "inputs", None) or ()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or None in inputs[0].shape[1:]:
+        return None
+    return Cut(_PIXELS, inputs[0], 0, "uint8")
 
 
 def choose(found: Sequence[Cut], *, views: int, epochs: int, photos: int, room: int) -> Cut | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tlearn.photos.steady import AT_ONCE
+
 __all__ = ["mix"]
 
 
@@ -74,7 +76,7 @@ def mix(
     numbers = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
     seeds = numbers.batch(2, drop_remainder=True)
     return tf.data.Dataset.zip(dataset, seeds).map(
-        mixed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        mixed, num_parallel_calls=AT_ONCE, deterministic=True
     )
 
 

@@ -18,6 +18,7 @@ from tlearn.photos.augmentation import Augmentation, augment
 from tlearn.photos.decoding import decode, load, smallest_for
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 from tlearn.photos.resizing import resize
+from tlearn.photos.steady import AT_ONCE, steady
 
 __all__ = ["batches", "class_numbers", "views"]
 
@@ -89,10 +90,10 @@ def batches(
     read = tf.autograph.experimental.do_not_convert(read)
     rows = _rows(labels, shuffle=shuffle, balanced=balanced, seed=seed)
     # In the table's order whichever photo is decoded first: parallel work changes no batch.
-    photos = rows.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    photos = rows.map(read, num_parallel_calls=AT_ONCE, deterministic=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return photos.batch(batch_size).prefetch(_BATCHES_AHEAD).with_options(options)
+    return steady(photos.batch(batch_size).prefetch(_BATCHES_AHEAD)).with_options(options)
 
 
 def views(
@@ -142,8 +143,8 @@ def views(
 
     read = tf.autograph.experimental.do_not_convert(read)
     rows = tf.data.Dataset.range(len(examples))
-    photos = rows.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return photos.batch(batch_size).prefetch(_BATCHES_AHEAD)
+    photos = rows.map(read, num_parallel_calls=AT_ONCE, deterministic=True)
+    return steady(photos.batch(batch_size).prefetch(_BATCHES_AHEAD))
 
 
 def _opener(examples: pd.DataFrame, image_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
