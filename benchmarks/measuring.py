@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,25 @@ def ratios(cost: Cost, to: Cost) -> dict[str, float]:
         "cpu": round(cost.cpu_seconds / to.cpu_seconds, 3),
         "memory": round(cost.peak_memory_gb / to.peak_memory_gb, 3),
     }
+
+
+def rates(photos: int, seconds: float, cpu_seconds: float) -> dict[str, float]:
+    """What so many photos cost, and how many that is in a second."""
+    return {
+        "photos": photos,
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu_seconds, 2),
+        "photos_per_second": round(photos / max(seconds, 1e-9), 1),
+        "photos_per_cpu_second": round(photos / max(cpu_seconds, 1e-9), 1),
+    }
+
+
+def timed(photos: int, work: Callable[[], object]) -> dict[str, float]:
+    """The second time counts: the first one traces, compiles, and brings files into memory."""
+    work()
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return rates(photos, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def machine() -> dict[str, object]:

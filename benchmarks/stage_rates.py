@@ -8,6 +8,8 @@ task that the run tells of. Beside it, on a sample of the training photos:
 
 - the bare model: `predict` on pixels in memory, before the run and again after it, which shows how
   steady the machine was
+- the bare forward to the cut of the last stage: Keras's `predict`, and tlearn's own engine with
+  nothing around it
 - the bare decoder: `tf.io.decode_jpeg` mapped over the files, and then tlearn's batches of the same
   files: decoded, upright and square, and also augmented
 
@@ -29,18 +31,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bare_model
+import keras
 import measuring
-import numpy as np
 import pandas as pd
 import photo_sets
 import tensorflow as tf
 
 import tlearn
 from tlearn import backbones, heads, runs
+from tlearn.features.trunk import Trunk
 from tlearn.photos import augmentation, pipeline
 from tlearn.progress import Progress, Task
 
-BATCH = 32
 DECODED = 8  # times the sample, since decoding is quick and starting its threads is not
 # What the run calls its work.
 _STAGE, _FEATURES = "Stage ", "Computing frozen features"
@@ -86,24 +89,6 @@ def total(spans: list[Span]) -> tuple[float, float]:
     return sum(span.seconds for span in spans), sum(span.cpu_seconds for span in spans)
 
 
-def rates(photos: int, seconds: float, cpu_seconds: float) -> dict[str, float]:
-    return {
-        "photos": photos,
-        "seconds": round(seconds, 2),
-        "cpu_seconds": round(cpu_seconds, 2),
-        "photos_per_second": round(photos / max(seconds, 1e-9), 1),
-        "photos_per_cpu_second": round(photos / max(cpu_seconds, 1e-9), 1),
-    }
-
-
-def timed(photos: int, work: Callable[[], object]) -> dict[str, float]:
-    """The second time counts: the first one traces, compiles, and brings files into memory."""
-    work()
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return rates(photos, time.perf_counter() - wall, time.process_time() - cpu)
-
-
 def drained(batches: tf.data.Dataset) -> Callable[[], object]:
     return lambda: [None for _ in batches]
 
@@ -134,7 +119,7 @@ def decoding(
         "decoded_and_resized": square(None),
         "augmented": square(augmentation.Augmentation("light")),
     }
-    found = {name: timed(len(sample), drained(way)) for name, way in ways.items()}
+    found = {name: measuring.timed(len(sample), drained(way)) for name, way in ways.items()}
     for rate in found.values():
         rate["of_bare_decoder"] = share(rate, found["bare_decoder"])
     return found
@@ -160,20 +145,60 @@ def of_stages(run: runs.Run, watch: Watch, bare: dict[str, float]) -> list[dict[
             "training_photos_per_second": round(float(epochs["photos_per_second"].mean()), 1),
         }
         if spans:
-            row |= rates(photos, *total(spans))
+            row |= measuring.rates(photos, *total(spans))
             row["of_bare_forward"] = share(row, bare)
         found.append(row)
     return found
 
 
-def of_features(run: runs.Run, watch: Watch, bare: dict[str, float]) -> dict[str, Any] | None:
+def of_features(
+    run: runs.Run, watch: Watch, bare: dict[str, float], to_cut: dict[str, dict[str, float]]
+) -> dict[str, Any] | None:
     """The pass that computes frozen features, as run.json tells of it; none in runs without."""
     kept = run.info.get("features")
     spans = watch.named(_FEATURES)
     if not kept or not spans:
         return None
-    rate = rates(kept["view_passes"], *total(spans))
-    return {"run.json": kept, **rate, "of_bare_forward": share(rate, bare)}
+    rate = measuring.rates(kept["view_passes"], *total(spans))
+    return {
+        "run.json": kept,
+        **rate,
+        "of_bare_forward": share(rate, bare),
+        "bare_forward_to_the_cut": to_cut,
+        "times_bare_cost": {
+            name: {
+                "wall": round(one["photos_per_second"] / rate["photos_per_second"], 3),
+                "cpu": round(one["photos_per_cpu_second"] / rate["photos_per_cpu_second"], 3),
+            }
+            for name, one in to_cut.items()
+        },
+    }
+
+
+def to_the_cut(
+    model: keras.Model, kept: dict[str, Any] | None, pixels: bare_model.Array
+) -> dict[str, dict[str, float]]:
+    """The bare forward to where the last stage was cut; nothing where nothing was run for it."""
+    if not kept or kept["cuts"][-1] == "pixels":
+        return {}
+    cut = bare_model.cut_named(model, kept["cuts"][-1])
+    trunk, engine = bare_model.trunk(model, cut), Trunk(model, [cut.tensor])
+    size = bare_model.BATCH
+
+    def run_engine() -> None:
+        # As the pass does it: the next batch is handed over before the last one's answers are read.
+        waiting: list[Any] = []
+        for start in range(0, len(pixels), size):
+            waiting.append(engine.begin(pixels[start : start + size]))
+            if len(waiting) > 1:
+                waiting.pop(0)()
+        for answers in waiting:
+            answers()
+
+    return {
+        "keras_predict": measuring.timed(len(pixels), lambda: bare_model.predict(trunk, pixels)),
+        f"tlearn_{kept['engine']}": measuring.timed(len(pixels), run_engine),
+    }
 
 
 def of_tasks(watch: Watch) -> list[dict[str, Any]]:
@@ -209,13 +234,12 @@ def main() -> None:
     network = backbones.build(given.backbone, image_size=given.image_size)
     model = heads.attach(network, len(dataset.class_names))
     size = int(model.input_shape[1])
-    batches = pipeline.batches(sample, dataset.class_names, image_size=size)
-    pixels = np.concatenate([images for images, _ in batches.as_numpy_iterator()])
+    pixels = bare_model.pixels(sample, dataset.class_names, size)
 
     def forward() -> object:
-        return model.predict(pixels, batch_size=BATCH, verbose=0)
+        return bare_model.predict(model, pixels)
 
-    bare = timed(len(pixels), forward)
+    bare = measuring.timed(len(pixels), forward)
     decoded = decoding(sample, dataset.class_names, size)
     watch = Watch()
     with tempfile.TemporaryDirectory() as scratch:
@@ -237,9 +261,11 @@ def main() -> None:
             "recipe": run.info["recipe"],
             "image_size": size,
             "bare_forward": bare,
-            "bare_forward_after": timed(len(pixels), forward),
+            "bare_forward_after": measuring.timed(len(pixels), forward),
             "decoding": decoded,
-            "features": of_features(run, watch, bare),
+            "features": of_features(
+                run, watch, bare, to_the_cut(model, run.info.get("features"), pixels)
+            ),
             "stages": of_stages(run, watch, bare),
             "tasks": of_tasks(watch),
             "seconds": run.info["seconds"],

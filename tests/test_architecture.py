@@ -17,7 +17,7 @@ PACKAGE = ROOT / "tlearn"
 # Each room may import from the rows above its own, and from itself. A room is a module or a
 # package directly under tlearn/; docs/architecture.md draws the same order.
 LAYERS = (
-    {"errors", "processors", "progress", "version"},
+    {"errors", "hushing", "processors", "progress", "version"},
     {"files", "heads", "networks", "precision"},
     {"stages"},
     {"backbones", "evaluation", "photos", "recipes"},

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tlearn import errors
 from tlearn.cli.failures import Verbs, explain
-from tlearn.cli.quieting import hushed
+from tlearn.hushing import hushed
 
 
 def app_that(action: Callable[[], None]) -> typer.Typer:

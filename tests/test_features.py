@@ -228,18 +228,30 @@ def test_no_stage_keeps_what_an_earlier_one_has_trained(photos):
     assert plans[1].cut.before <= plans[0].cut.before
 
 
-def test_openvino_gives_tensorflows_features():
-    pytest.importorskip("openvino")
+def test_litert_gives_tensorflows_features():
     model = classifier()
     wanted = [model.get_layer("block4a_project_bn").output, model.get_layer("head_pooling").output]
     images = np.random.default_rng(0).uniform(0, 255, (7, SIZE, SIZE, 3)).astype("float32")
-    quick = Trunk(model, wanted, engine="openvino")
+    quick = Trunk(model, wanted, engine="litert")
     plain = Trunk(model, wanted, engine="tensorflow")
     for ours, theirs in zip(quick(images), plain(images), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=TOLERANCE * np.abs(theirs).max())
-    assert quick.engine == "openvino"
+    assert quick.engine == "litert"
     assert quick.difference is not None
     assert quick.difference <= TOLERANCE
+
+
+def test_what_litert_cannot_run_is_run_by_tensorflow_and_said():
+    source = keras.Input((SIZE, SIZE, 3))
+    features = keras.layers.Lambda(lambda images: tf.strings.length(tf.as_string(images)))(source)
+    model = keras.Model(source, features)
+    said: list[str] = []
+    trunk = Trunk(model, [features], engine="litert", warn=said.append)
+    (found,) = trunk(np.zeros((3, SIZE, SIZE, 3), np.float32))
+    assert found.shape == (3, SIZE, SIZE, 3)
+    assert trunk.engine == "tensorflow"
+    assert len(said) == 1
+    assert "LiteRT cannot run this backbone" in said[0]
 
 
 def epochs_of(data: tf.data.Dataset, count: int) -> list[np.ndarray]:

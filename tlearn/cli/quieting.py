@@ -6,11 +6,11 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
 
-__all__ = ["hushed", "load_tensorflow", "quiet"]
+from tlearn.hushing import hushed
+
+__all__ = ["load_tensorflow", "quiet"]
 
 
 def quiet() -> None:
@@ -25,34 +25,6 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-
-
-@contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Hold back what native code writes to file descriptor 2; show it only if the work fails.
-
-    TensorFlow's C++ libraries log lines on oneDNN and CUDA while they are loaded, before they
-    read `TF_CPP_MIN_LOG_LEVEL`; nothing but the file descriptor stops those.
-    """
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process started without a standard error has nothing to hush
-        yield
-        return
-    failed = True
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
-            failed = False
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            if failed:
-                aside.seek(0)
-                os.write(2, aside.read())
 
 
 def load_tensorflow(*, debug: bool = False) -> None:

@@ -90,14 +90,14 @@ class Collector:
         self,
         examples: pd.DataFrame,
         photos: Callable[[pd.DataFrame, Sequence[int]], Any],
-        trunk: Callable[[Sequence[Cut]], Trunk],
+        trunk: Callable[[Sequence[Cut], int], Trunk],
     ) -> dict[str, Any]:
         """Compute all that is missing.
 
         Args:
             examples: Table of all photos.
             photos: From a table and view numbers to batches `(batch, views, height, width, 3)`.
-            trunk: From cuts to what computes them.
+            trunk: From cuts, and about how many photos there will be, to what computes them.
 
         Returns:
             What was done: photos `computed`, `view_passes` (runs of the trunk), the `engine`, and
@@ -112,6 +112,7 @@ class Collector:
         todo = todo.drop_duplicates("digest")
         # Photos that lack the same views go together: training photos, and those held out.
         lacking = [tuple(sorted(by_photo[digest])) for digest in todo["digest"]]
+        view_passes = sum(len(views) for views in lacking)
         trunks: dict[tuple[str, ...], Trunk | None] = {}
         with self._progress.task("Computing frozen features", total=len(todo)) as task:
             under_way: deque[Callable[[], None]] = deque()
@@ -126,7 +127,7 @@ class Collector:
                     for names, places, cuts in _grouped(wants, views):
                         if names not in trunks:
                             deep = [cut for cut in cuts if not cut.is_input]
-                            trunks[names] = trunk(deep) if deep else None
+                            trunks[names] = trunk(deep, view_passes) if deep else None
                         under_way.append(self._begin(trunks[names], batch, places, wants, cuts))
                     under_way.append(functools.partial(task.advance, len(pixels)))
                     while len(under_way) > _UNDER_WAY:
@@ -146,7 +147,7 @@ class Collector:
         differences = [one.difference for one in used if one.difference is not None]
         return {
             "computed": len(todo),
-            "view_passes": sum(len(views) for views in lacking),
+            "view_passes": view_passes,
             "engine": used[0].engine if used else None,
             "difference": max(differences, default=None),
         }

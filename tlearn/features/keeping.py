@@ -249,11 +249,12 @@ class Kept:
             return folding.quick(self._model)
         return folding.folded(self._model, plan.cut.tensor, self._model.outputs[0])
 
-    def _trunk(self, cuts: Sequence[cutting.Cut]) -> Trunk:
+    def _trunk(self, cuts: Sequence[cutting.Cut], photos: int) -> Trunk:
         return Trunk(
             self._model,
             [cut.tensor for cut in cuts],
             engine=self._engine,
+            photos=photos,
             warn=self._progress.warn,
         )
 

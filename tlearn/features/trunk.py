@@ -1,17 +1,16 @@
 """The frozen part of a network, run as fast as this machine can.
 
-On a CPU the part is written out as a graph without variables, in which TensorFlow folds BatchNorm
-into the convolutions. Where OpenVINO is installed it runs that graph instead, after its answers on
-the first photos have been compared with TensorFlow's. On a GPU TensorFlow runs it as it is.
+On a CPU the part is written out as a graph without variables. LiteRT runs it where on the first photos
+it gives what TensorFlow gives and is quicker. Otherwise, and on a GPU, TensorFlow runs that graph, in
+which it folds BatchNorm into the convolutions.
 """
 
 from __future__ import annotations
 
-import tempfile
-import threading
+import queue
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tlearn import processors
+from tlearn.hushing import hushed
 from tlearn.networks import graph
 
 __all__ = ["ENGINES", "TOLERANCE", "Trunk"]
@@ -27,13 +27,17 @@ Array = np.ndarray[Any, Any]
 Answers = Callable[[], list[Array]]
 Engine = Callable[[Array], Answers]
 
-ENGINES = ("auto", "openvino", "tensorflow")
+ENGINES = ("auto", "litert", "tensorflow")
 
 # The largest difference from TensorFlow's features that is taken, as a share of the largest
 # feature: about what float16 rounds away.
 TOLERANCE = 1e-3
-# A few photos at a time in each stream: the activations stay in the processor's cache.
-_PHOTOS_AT_ONCE = 4
+# Of fewer photos, building LiteRT's graph takes longer than it saves.
+_WORTH_BUILDING = 500
+# Photos by which both engines are compared.
+_SAMPLE = 8
+# Each interpreter has a copy of the weights; all together may take so many bytes.
+_COPIES = 2**30
 
 
 class Trunk:
@@ -42,12 +46,13 @@ class Trunk:
     Args:
         model: A flat functional model with one input.
         outputs: Tensors of the model that are asked for.
-        engine: `"auto"`, `"openvino"` or `"tensorflow"`.
-        warn: Told in a sentence when OpenVINO is not used though it could be.
+        engine: `"litert"`, `"tensorflow"`, or `"auto"` for the quicker of the two.
+        photos: About how many it will be run on.
+        warn: Told in a sentence when LiteRT is not used though it could be.
 
     Attributes:
-        engine: What runs it: `"openvino"` or `"tensorflow"`. Settled by the first call.
-        difference: The largest difference between OpenVINO and TensorFlow on the first photos, as
+        engine: What runs it: `"litert"` or `"tensorflow"`. Settled by the first call.
+        difference: The largest difference between LiteRT and TensorFlow on the first photos, as
             a share of the largest feature; `None` where they were not compared.
     """
 
@@ -57,6 +62,7 @@ class Trunk:
         outputs: Sequence[Any],
         *,
         engine: str = "auto",
+        photos: int = _WORTH_BUILDING,
         warn: Callable[[str], None] = lambda message: None,
     ) -> None:
         if engine not in ENGINES:
@@ -65,7 +71,8 @@ class Trunk:
         self.difference: float | None = None
         self._warn = warn
         self._wanted = engine
-        self._graph = _without_variables(model, outputs)
+        self._photos = photos
+        self._model, self._outputs = model, tuple(outputs)
         self._run: Engine | None = None
 
     def __call__(self, images: Array) -> list[Array]:
@@ -94,46 +101,56 @@ class Trunk:
 
     def _chosen(self, images: Array) -> Engine:
         """The engine, after it has been compared on the first photos."""
+        whole = _without_variables(self._model, self._outputs)
 
         def plain(images: Array) -> Answers:
-            found = [output.numpy() for output in self._graph(tf.constant(images))]
+            found = [output.numpy() for output in whole(tf.constant(images))]
             return lambda: found
 
-        on_gpu = bool(tf.config.list_logical_devices("GPU"))
-        if self._wanted == "tensorflow" or (self._wanted == "auto" and on_gpu):
+        plainly = self._photos < _WORTH_BUILDING or bool(tf.config.list_logical_devices("GPU"))
+        if self._wanted == "tensorflow" or (self._wanted == "auto" and plainly):
             return plain
-        try:
-            quick = _openvino(self._graph)
-        except ImportError:
-            if self._wanted == "openvino":
-                raise
+        quick = _litert(_without_variables(self._model, self._outputs, photos=1))
+        if isinstance(quick, str):
+            self._warn(f"LiteRT cannot run this backbone, so TensorFlow does: {quick}")
             return plain
-        except Exception as error:  # an operation that OpenVINO does not know
-            self._warn(f"OpenVINO cannot run this backbone, so TensorFlow does: {error}")
-            return plain
-        sample = images[:4]
+        sample = images[:_SAMPLE]
         self.difference = max(
             float(np.max(np.abs(ours - theirs)) / max(float(np.max(np.abs(theirs))), 1e-9))
             for ours, theirs in zip(quick(sample)(), plain(sample)(), strict=True)
         )
         if not self.difference <= TOLERANCE:
             self._warn(
-                f"OpenVINO's features differ from TensorFlow's by {self.difference:.1e} of the "
+                f"LiteRT's features differ from TensorFlow's by {self.difference:.1e} of the "
                 f"largest, more than {TOLERANCE:.0e}, so TensorFlow computes them."
             )
             return plain
-        self.engine = "openvino"
+        if self._wanted == "auto" and _seconds(plain, sample) < _seconds(quick, sample):
+            return plain
+        self.engine = "litert"
         return quick
 
 
-def _without_variables(model: keras.Model, outputs: Sequence[Any]) -> Any:
+def _seconds(engine: Engine, sample: Array) -> float:
+    """What an engine that has been run before takes."""
+    started = time.perf_counter()
+    engine(sample)()
+    return time.perf_counter() - started
+
+
+def _without_variables(
+    model: keras.Model, outputs: Sequence[Any], photos: int | None = None
+) -> Any:
+    """The part as a TensorFlow function whose weights are constants, for so many photos a call."""
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
     source = model.inputs[0]
 
-    @tf.function(input_signature=[tf.TensorSpec(source.shape, tf.float32)], autograph=False)
+    @tf.function(
+        input_signature=[tf.TensorSpec((photos, *source.shape[1:]), tf.float32)], autograph=False
+    )
     def run(images: Any) -> list[Any]:
         given = {id(source): tf.cast(images, source.dtype)}
         found = graph.part(model, given, outputs)
@@ -142,43 +159,48 @@ def _without_variables(model: keras.Model, outputs: Sequence[Any]) -> Any:
     return convert_variables_to_constants_v2(run.get_concrete_function())
 
 
-def _openvino(frozen: Any) -> Engine:
-    """The graph in OpenVINO, a few photos in each of as many streams as suit the machine."""
-    import openvino
-    from openvino.frontend import FrontEndManager
+def _litert(frozen: Any) -> Engine | str:
+    """The graph in LiteRT, one photo at a time in each of several interpreters; or why not.
 
-    # Straight through the front end: OpenVINO's own converter would report its use over the network.
-    front = FrontEndManager().load_by_framework("tf")
-    with tempfile.TemporaryDirectory(prefix="tlearn-") as folder:
-        path = Path(folder) / "trunk.pb"
-        path.write_bytes(frozen.graph.as_graph_def().SerializeToString())
-        network = front.convert(front.load(str(path)))
-    names = [tensor.name for tensor in frozen.outputs]
-    settings = {
-        "PERFORMANCE_HINT": "THROUGHPUT",
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": processors.count(),
-    }
-    compiled = openvino.Core().compile_model(network, "CPU", settings)
-    ports = [compiled.output(name) for name in names]
+    One photo at a time, since its activations stay in the processor's cache.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    with hushed():
+        try:
+            content = tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+            cores = processors.count()
+            count = max(1, min(cores, _COPIES // len(content)))
+            interpreters = [
+                Interpreter(model_content=content, num_threads=max(1, cores // count))
+                for _ in range(count)
+            ]
+            for interpreter in interpreters:
+                interpreter.allocate_tensors()
+        except Exception as error:  # an operation that LiteRT does not know
+            return str(error).strip().partition("\n")[0]
+    source = interpreters[0].get_input_details()[0]["index"]
+    places = {one["name"]: one["index"] for one in interpreters[0].get_output_details()}
+    targets = [places[tensor.name.partition(":")[0]] for tensor in frozen.outputs]
     shapes = [tuple(tensor.shape[1:]) for tensor in frozen.outputs]
-    streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-    workers = ThreadPoolExecutor(streams, thread_name_prefix="tlearn-trunk")
-    own = threading.local()
+    free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for interpreter in interpreters:
+        free.put(interpreter)
+    workers = ThreadPoolExecutor(count, thread_name_prefix="tlearn-trunk")
 
-    def infer(images: Array, targets: list[Array]) -> None:
-        if not hasattr(own, "request"):
-            own.request = compiled.create_infer_request()
-        answers = own.request.infer({0: images}, share_inputs=True, share_outputs=True)
-        for port, target in zip(ports, targets, strict=True):
-            target[:] = answers[port]
+    def infer(images: Array, found: list[Array], place: int) -> None:
+        interpreter = free.get()
+        try:
+            interpreter.set_tensor(source, images[place : place + 1])
+            interpreter.invoke()
+            for target, answers in zip(targets, found, strict=True):
+                answers[place] = interpreter.get_tensor(target)[0]
+        finally:
+            free.put(interpreter)
 
     def begin(images: Array) -> Answers:
         found = [np.empty((len(images), *shape), np.float32) for shape in shapes]
-        jobs = []
-        for start in range(0, len(images), _PHOTOS_AT_ONCE):
-            part = slice(start, start + _PHOTOS_AT_ONCE)
-            jobs.append(workers.submit(infer, images[part], [one[part] for one in found]))
+        jobs = [workers.submit(infer, images, found, place) for place in range(len(images))]
 
         def answers() -> list[Array]:
             for job in jobs:
