@@ -10,6 +10,7 @@ and a benchmark that has loaded TensorFlow would lend its gigabyte to all it mea
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -85,7 +86,14 @@ def timed(photos: int, work: Callable[[], object]) -> dict[str, float]:
 
 
 def machine() -> dict[str, object]:
-    return {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    """The processor's name, and how many cores this process may use."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line[:10] == "model name"]
+        name = names[0] if names else name
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    return {"machine": name, "cores": len(usable) or os.cpu_count()}
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:

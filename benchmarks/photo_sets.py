@@ -33,6 +33,12 @@ def link(examples: pd.DataFrame, folder: Path, class_folders: Mapping[str, str])
         (place / f"{row:07d}{source.suffix.lower()}").symlink_to(source)
 
 
+def sampled(dataset: datasets.Dataset, count: int) -> pd.DataFrame:
+    """So many of the training photos, drawn at random; all where there are fewer."""
+    train = dataset.examples[dataset.examples["split"] == "train"]
+    return train.sample(min(count, len(train)), random_state=0)
+
+
 def held_back(examples: pd.DataFrame, share: float, seed: int = 0) -> pd.DataFrame:
     """A share of the training photos of each class, at least one; but never all of a class."""
     train = examples[examples["split"] == "train"].sample(frac=1, random_state=seed)

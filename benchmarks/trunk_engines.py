@@ -139,8 +139,7 @@ def main() -> None:
     given = parser.parse_args()
 
     dataset = photo_sets.divided(given.photos)
-    train = dataset.examples[dataset.examples["split"] == "train"]
-    sample = train.sample(min(given.sample, len(train)), random_state=0)
+    sample = photo_sets.sampled(dataset, given.sample)
     network = backbones.build(given.backbone, weights=given.weights)
     model = heads.attach(network, len(dataset.class_names))
     size = int(model.input_shape[1])
