@@ -73,6 +73,19 @@ def test_smaller_data_sets_get_more_epochs_and_smaller_batches():
     assert (unfrozen[0], unfrozen[-1]) == (15, 4)
 
 
+def test_epochs_are_those_nearest_to_the_wanted_steps():
+    assert schedules.epochs_for_steps(96, 3068, least=1, most=20) == 1
+    assert schedules.epochs_for_steps(140, 3068, least=1, most=20) == 1
+    assert schedules.epochs_for_steps(150, 3068, least=1, most=20) == 2
+
+
+def test_many_photos_need_fewer_views_and_no_epoch_goes_without_its_own():
+    assert schedules.views(100, 15, "light") == 4
+    assert schedules.views(10_000, 4, "light") == 2
+    assert schedules.views(100, 3, "light") == 3
+    assert schedules.views(100, 15, "none") == 1
+
+
 def test_a_saved_recipe_is_found_by_its_name_and_by_its_path(tmp_path):
     by_name = {recipe.name: recipe for recipe in recipes.saved()}
     assert recipes.load("few-photos") == by_name["few-photos"]
