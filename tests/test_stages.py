@@ -138,6 +138,17 @@ def test_the_best_epoch_is_that_of_the_lowest_log_loss_and_patience_counts_from_
     np.testing.assert_array_equal(model.get_layer("out").get_weights()[0], weights[1])
 
 
+@pytest.mark.parametrize(("photos", "kept"), [(25, 3), (10_000, 1)])
+def test_of_epochs_that_differ_by_noise_alone_the_last_is_kept(photos, kept):
+    keeper = KeepBest(patience=None)
+    keeper.set_model(small_model())
+    for epoch, log_loss in enumerate([0.30, 0.45, 0.33, 0.60]):
+        scores = {"val_log_loss": log_loss, "val_accuracy": 0.8, "val_photos": photos}
+        keeper.on_epoch_end(epoch, scores)
+    assert keeper.best is not None
+    assert keeper.best.epoch == kept
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [((0.9, 0.5), (0.8, 0.1)), ((0.9, 0.4), (0.9, 0.5))],

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _HEAD_STEPS = 300
-_UNFROZEN_STEPS = 450
+_UNFROZEN_STEPS = 430
 
 
 def batch_size(num_examples: int) -> int:
@@ -57,7 +57,7 @@ def head_epochs(num_examples: int) -> int:
 
 
 def unfrozen_epochs(num_examples: int) -> int:
-    """Epochs for what is unfrozen: about 450 steps, 4 to 15 epochs."""
+    """Epochs for what is unfrozen: about 430 steps, 4 to 15 epochs."""
     return epochs_for_steps(_UNFROZEN_STEPS, num_examples, least=4, most=15)
 
 

@@ -40,7 +40,7 @@ def gradual_unfreeze(
         num_examples: Photos in the training split; the rules of size start from it.
         head_epochs: Epochs of AdamW for the head; by default it is fitted to convergence on kept
             features, see `linear_probe`.
-        epochs: Epochs after the head, shared out over the steps; by default about 450 steps.
+        epochs: Epochs after the head, shared out over the steps; by default about 430 steps.
         head_learning_rate: Peak rate of AdamW for the head; likewise.
         learning_rate: Peak rate of the first unfrozen step.
         unfreeze: The share of the backbone's blocks that train in the last step.

@@ -40,7 +40,7 @@ def freeze_then_unfreeze(
         num_examples: Photos in the training split; the rules of size start from it.
         head_epochs: Epochs of AdamW for the head; by default it is fitted to convergence on kept
             features, see `linear_probe`.
-        epochs: Epochs after unfreezing; by default about 450 steps.
+        epochs: Epochs after unfreezing; by default about 430 steps.
         head_learning_rate: Peak rate of AdamW for the head; likewise.
         learning_rate: Peak rate after unfreezing, of the head and the last block.
         unfreeze: The share of the backbone's blocks that train, above 0 up to 1.

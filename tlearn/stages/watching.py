@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -56,13 +57,14 @@ class Best:
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Keeps the weights with the lowest validation log loss; stops when patience runs out.
+    """Keeps the weights of the best epoch by validation log loss; stops when patience runs out.
 
     Log loss, because on a few hundred validation photos accuracy moves in steps that are mostly
-    noise.
+    noise. Of epochs whose log loss differs by no more than noise, the last is the best: the rate
+    falls to zero, so that earlier ones have not settled yet.
 
     Args:
-        patience: Epochs without a better one after which training stops; `None` never stops.
+        patience: Epochs without a lower log loss after which training stops; `None` never stops.
         of: The model whose weights are kept, where what is fitted is a part of it.
     """
 
@@ -71,17 +73,29 @@ class KeepBest(keras.callbacks.Callback):
         self.patience = patience
         self._of = of
         self.best: Best | None = None
+        self._lowest = math.inf
+        self._lowest_epoch = 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keep this epoch's weights when they are the best so far."""
         scores = logs or {}
         log_loss = float(scores["val_log_loss"])
-        if math.isfinite(log_loss) and (self.best is None or log_loss < self.best.log_loss):
+        if math.isfinite(log_loss) and log_loss <= self._lowest * (1 + _noise(scores)):
             weights = (self._of or self.model).get_weights()
             self.best = Best(float(scores["val_accuracy"]), log_loss, epoch + 1, weights)
-        best_epoch = self.best.epoch if self.best else 0
-        if self.patience is not None and epoch + 1 - best_epoch >= self.patience:
+        if log_loss < self._lowest:
+            self._lowest, self._lowest_epoch = log_loss, epoch + 1
+        if self.patience is not None and epoch + 1 - self._lowest_epoch >= self.patience:
             self.model.stop_training = True
+
+
+def _noise(scores: Mapping[str, float]) -> float:
+    """Two standard errors of the difference between two epochs' log losses, as a share of it.
+
+    From photo to photo that difference varies about as much as the log loss is large.
+    """
+    photos = float(scores.get("val_photos", 0))
+    return 2 / math.sqrt(photos) if photos else 0.0
 
 
 class History(keras.callbacks.Callback):
