@@ -132,10 +132,13 @@ class Trunk:
 
 
 def _seconds(engine: Engine, sample: Array) -> float:
-    """What an engine that has been run before takes."""
-    started = time.perf_counter()
-    engine(sample)()
-    return time.perf_counter() - started
+    """What an engine that has been run before takes, the better of two times."""
+    taken = []
+    for _ in range(2):
+        started = time.perf_counter()
+        engine(sample)()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
 
 
 def _without_variables(
