@@ -81,7 +81,9 @@ def test_epochs_are_those_nearest_to_the_wanted_steps():
 
 def test_many_photos_need_fewer_views_and_no_epoch_goes_without_its_own():
     assert schedules.views(100, 15, "light") == 4
-    assert schedules.views(10_000, 4, "light") == 2
+    assert schedules.views(10_000, 4, "light") == 1
+    assert schedules.views(10_000, 4, "strong") == 2  # whoever asks for it gets it
+    assert schedules.views(10_000, 12, "light") == 2
     assert schedules.views(100, 3, "light") == 3
     assert schedules.views(100, 15, "none") == 1
 

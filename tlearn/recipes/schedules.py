@@ -70,9 +70,10 @@ def patience(epochs: int) -> int:
 
 
 def views(num_examples: int, epochs: int, augmentation: str) -> int:
-    """Views of each photo to keep: 4, of 2,500 photos and more 2; never more than there are epochs.
+    """Views of each photo to keep: 4, of 2,500 photos and more 2 or 1; no more than epochs.
 
-    With fewer photos there are more epochs, over which a third and a fourth view still pay.
+    The first view is the photo as it is. It is enough for many photos in fewer than 6 epochs, in
+    which lightly varied ones cost time and taught nothing; docs/performance.md has the measurement.
 
     Args:
         num_examples: Photos in the training split.
@@ -84,5 +85,6 @@ def views(num_examples: int, epochs: int, augmentation: str) -> int:
     """
     if augmentation == "none":
         return 1
-    wanted = 4 if num_examples < 2500 else 2
-    return min(wanted, epochs)
+    if num_examples < 2500:
+        return min(4, epochs)
+    return 1 if augmentation == "light" and epochs < 6 else min(2, epochs)
