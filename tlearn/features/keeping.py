@@ -277,8 +277,8 @@ class Kept:
 
 
 def _as_many_as_fit(rows: Array, shape: tuple[int, ...], budget: int, seed: int) -> Array:
-    """All rows, or as many, drawn at random, as can be held three times in float32."""
-    most = max(1000, budget // (12 * math.prod(shape)))
+    """All rows, or as many, drawn at random, as take half the budget three times in float32."""
+    most = max(1000, budget // (24 * math.prod(shape)))
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
