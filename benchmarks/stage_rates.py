@@ -182,7 +182,8 @@ def to_the_cut(
     if not kept or kept["cuts"][-1] == "pixels":
         return {}
     cut = bare_model.cut_named(model, kept["cuts"][-1])
-    trunk, engine = bare_model.trunk(model, cut), Trunk(model, [cut.tensor])
+    trunk = bare_model.trunk(model, cut)
+    engine = Trunk(model, [cut.tensor], engine=kept["engine"])
     size = bare_model.BATCH
 
     def run_engine() -> None:

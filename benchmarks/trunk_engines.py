@@ -18,7 +18,6 @@ import argparse
 import functools
 import importlib
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +31,7 @@ import photo_sets
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tlearn import backbones, heads
+from tlearn import backbones, heads, processors
 from tlearn.features.trunk import Trunk
 
 Array = bare_model.Array
@@ -73,7 +72,7 @@ def onnx_runtime(trunk: keras.Model) -> Engine:
     function, spec = as_function(trunk)
     network, _ = tf2onnx.convert.from_function(function, input_signature=[spec], opset=17)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
+    options.intra_op_num_threads = processors.count()
     session = onnxruntime.InferenceSession(
         network.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -93,7 +92,11 @@ def openvino_streams(trunk: keras.Model) -> Engine:
         path = Path(folder, "trunk.pb")
         path.write_bytes(frozen.graph.as_graph_def().SerializeToString())
         network = front.convert(front.load(str(path)))
-    settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": processors.count(),
+    }
     streams = openvino.AsyncInferQueue(openvino.Core().compile_model(network, "CPU", settings))
     found: dict[int, Array] = {}
 
