@@ -23,6 +23,8 @@ LAYERS = (
     {"backbones", "evaluation", "photos", "recipes"},
     {"datasets", "export", "features", "runs"},
     {"prediction", "provenance", "reporting", "splits", "training_data"},
+    {"jobs"},
+    {"choosing"},
     {"workflow"},
     {"cli"},
     {"__main__"},

@@ -8,29 +8,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
-from tlearn import (
-    backbones,
-    datasets,
-    evaluation,
-    export,
-    heads,
-    provenance,
-    recipes,
-    runs,
-    splits,
-    stages,
-    training_data,
-)
+from tlearn import backbones, evaluation, export, jobs, provenance, recipes, runs
 from tlearn import precision as precisions
-from tlearn.errors import DatasetError
-from tlearn.features import keeping
 from tlearn.features.memory import budget as memory_budget
-from tlearn.photos import decoding, pipeline
+from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
-from tlearn.recipes import schedules
 
 __all__ = ["finetune"]
 
@@ -107,85 +91,44 @@ def finetune(
     with precisions.policy(policy):
         network = backbones.build(chosen.name, weights=weights, image_size=image_size)
     clock.lap("backbone")
-    data = splits.make(
-        datasets.load(dataset, data_dir=data_dir, strict=strict, progress=progress),
+    data = jobs.read(
+        dataset,
         validation=validation,
         test=test,
         seed=seed,
+        data_dir=data_dir,
+        strict=strict,
         progress=progress,
     )
-    part = dict(tuple(data.examples.groupby("split", sort=False)))
-    if "validation" not in part:
-        raise DatasetError(
-            "There are no photos to validate on, and without them no stage can tell its best "
-            f"epoch. Give --validation a share above 0. Received: validation={validation}"
-        )
-    train = part["train"]
-    plan_stages = plan.stages(num_examples=len(train))
-    batch_size = batch_size or schedules.batch_size(len(train))
     progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))
     clock.lap("data")
 
-    with precisions.policy(policy):
-        model = heads.attach(network, len(data.class_names))
-    size = int(model.input_shape[1])
-
-    def photos(examples: pd.DataFrame) -> tf.data.Dataset:
-        """As the model sees them when it does not train: in order, not augmented."""
-        return pipeline.batches(
-            examples,
-            data.class_names,
-            image_size=size,
-            batch_size=batch_size,
-            resize_mode=resize_mode,
-        )
-
+    job = jobs.Job(
+        network,
+        data,
+        plan.stages(num_examples=int((data.examples["split"] == "train").sum())),
+        policy=policy,
+        budget=budget,
+        resize_mode=resize_mode,
+        batch_size=batch_size,
+        seed=seed,
+        progress=progress,
+    )
     with runs.unfinished(output, name or provenance.run_name(data.name, chosen.name)) as folder:
         folder.write_class_names(data.class_names)
-        folder.write_recipe(plan.dump(plan_stages))
+        folder.write_recipe(plan.dump(job.stages))
         folder.write_table("splits", data.examples)
         folder.write_table("skipped", data.skipped)
-        kept = keeping.Kept(
-            model,
-            plan_stages,
-            keeping.Photos(
-                train=train,
-                validation=part["validation"],
-                class_names=data.class_names,
-                image_size=size,
-                resize_mode=resize_mode,
-                batch_size=batch_size,
-                seed=seed,
-                class_weights=training_data.class_weights(train["label"], data.class_names),
-            ),
-            budget=budget,
-            progress=progress,
-        )
-        training = stages.run(
-            model,
-            plan_stages,
-            lambda stage: training_data.for_stage(
-                stage,
-                train,
-                data.class_names,
-                image_size=size,
-                batch_size=batch_size,
-                resize_mode=resize_mode,
-                seed=seed,
-            ),
-            photos(part["validation"]),
-            kept=kept,
-            progress=progress,
-        )
+        training = job.run()
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
         clock.lap("training")
 
-        held_out = pd.concat(
-            [part[split] for split in ("validation", "test") if split in part], ignore_index=True
-        )
-        model = export.as_float32(model)
-        probabilities = _predict(model, photos(held_out), len(held_out), progress)
+        held_out = data.examples[data.examples["split"].isin(("validation", "test"))]
+        held_out = held_out.sort_values("split", ascending=False, kind="stable")
+        held_out = held_out.reset_index(drop=True)
+        model = export.as_float32(job.model)
+        probabilities = _predict(model, job.in_order(held_out), len(held_out), progress)
         predictions = evaluation.make_predictions(held_out, probabilities, data.class_names)
         of_test = (predictions["split"] == evaluation.measured_split(predictions)).to_numpy()
         measured = evaluation.evaluate(predictions[of_test], data.class_names, seed=seed)
@@ -198,7 +141,7 @@ def finetune(
             model,
             data.class_names,
             folder.saved_model_path,
-            image_size=size,
+            image_size=job.image_size,
             resize_mode=resize_mode,
         )
         difference = export.verify(
@@ -215,17 +158,17 @@ def finetune(
                 "dataset": provenance.of_dataset(data),
                 "backbone": chosen.name,
                 "weights": str(weights),
-                "image_size": size,
+                "image_size": job.image_size,
                 "resize_mode": resize_mode,
                 "precision": policy,
                 "recipe": plan.name,
                 "recipe_options": dict(plan.arguments),
                 "seed": seed,
-                "batch_size": batch_size,
+                "batch_size": job.batch_size,
                 "metrics": measured.metrics,
                 "validation": provenance.of_stages(training.stages),
                 "export": {"max_difference": difference, "photos": int(of_test.sum())},
-                "features": kept.info,
+                "features": job.kept.info,
                 "seconds": clock.laps,
                 "versions": provenance.versions(),
                 "arguments": {

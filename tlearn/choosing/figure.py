@@ -1,0 +1,51 @@
+"""How the plots of this room look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["HIGHLIGHT", "PLAIN", "make", "save"]
+
+HIGHLIGHT = "#d1495b"
+PLAIN = "#30638e"
+_INCHES = (8.0, 4.8)
+_DOTS_PER_INCH = 150
+
+
+def make(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    """An empty plot.
+
+    Args:
+        title: What it shows, in a sentence.
+        x: What is along the horizontal axis, with its unit.
+        y: What is along the vertical axis, with its unit.
+
+    Returns:
+        The figure and its axes. It belongs to no window.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=_INCHES, layout="constrained")
+    axes = drawn.add_subplot()
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return drawn, axes
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Write a plot.
+
+    Args:
+        drawn: The figure.
+        path: The file; its suffix says the format, such as `.png` or `.svg`.
+    """
+    drawn.savefig(path, dpi=_DOTS_PER_INCH)

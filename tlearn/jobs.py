@@ -1,0 +1,175 @@
+"""A job: a classifier, the photos it is to learn from, and the stages by which it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from tlearn import datasets, heads, splits, stages, training_data
+from tlearn import precision as precisions
+from tlearn.datasets import Dataset
+from tlearn.errors import DatasetError
+from tlearn.features import keeping
+from tlearn.photos import pipeline
+from tlearn.progress import SILENT, Progress
+from tlearn.recipes import schedules
+
+__all__ = ["Job", "read"]
+
+
+def read(
+    dataset: str | Path,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    data_dir: str | Path | None,
+    strict: bool,
+    progress: Progress,
+) -> Dataset:
+    """Read the photos and divide them.
+
+    Args:
+        dataset: What `--dataset` takes.
+        validation: The share for validation, where the data set gives no such split.
+        test: The share for the test, likewise.
+        seed: Decides the split.
+        data_dir: Where TFDS keeps its data sets.
+        strict: Make a file that cannot be read an error.
+        progress: Who watches.
+
+    Returns:
+        The data set, every photo with a split; there are photos to train and to validate on.
+
+    Raises:
+        DatasetError: There are none to validate on, or the data set cannot be used.
+    """
+    data = splits.make(
+        datasets.load(dataset, data_dir=data_dir, strict=strict, progress=progress),
+        validation=validation,
+        test=test,
+        seed=seed,
+        progress=progress,
+    )
+    if not (data.examples["split"] == "validation").any():
+        raise DatasetError(
+            "There are no photos to validate on, and without them no stage can tell its best "
+            f"epoch. Give --validation a share above 0. Received: validation={validation}"
+        )
+    return data
+
+
+class Job:
+    """A classifier that is ready to be trained, on frozen features that are computed once.
+
+    Args:
+        network: A backbone with its weights, from pixels to features. It is trained in place.
+        data: The photos, divided.
+        plan: The stages, in order.
+        policy: The dtype policy.
+        budget: Bytes of frozen features that may be held in memory.
+        resize_mode: How a photo becomes a square.
+        batch_size: Photos per step; by default by the number of training photos.
+        seed: Decides the order and the augmentation.
+        progress: Who watches.
+
+    Attributes:
+        model: The flat classifier on raw pixels.
+        stages: The stages, in order.
+        train: Table of the training photos.
+        validation: Table of the validation photos.
+        image_size: Side of the square that the model sees, in pixels.
+        batch_size: Photos per step.
+        kept: The frozen features; called with a stage, what the stage is fitted on.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        data: Dataset,
+        plan: Sequence[stages.Stage],
+        *,
+        policy: str,
+        budget: int,
+        resize_mode: str,
+        batch_size: int | None = None,
+        seed: int = 0,
+        progress: Progress = SILENT,
+    ) -> None:
+        self._data = data
+        self._resize_mode = resize_mode
+        self._seed = seed
+        self._progress = progress
+        self.stages = tuple(plan)
+        self.train, self.validation = (
+            data.examples[data.examples["split"] == split].reset_index(drop=True)
+            for split in ("train", "validation")
+        )
+        self.batch_size = batch_size or schedules.batch_size(len(self.train))
+        with precisions.policy(policy):
+            self.model = heads.attach(network, len(data.class_names))
+        self.image_size = int(self.model.input_shape[1])
+        self.kept = keeping.Kept(
+            self.model,
+            self.stages,
+            keeping.Photos(
+                train=self.train,
+                validation=self.validation,
+                class_names=data.class_names,
+                image_size=self.image_size,
+                resize_mode=resize_mode,
+                batch_size=self.batch_size,
+                seed=seed,
+                class_weights=training_data.class_weights(self.train["label"], data.class_names),
+            ),
+            budget=budget,
+            progress=progress,
+        )
+
+    def run(self) -> stages.Training:
+        """Train the model by its stages.
+
+        Returns:
+            What happened; `model` ends with the best weights.
+
+        Raises:
+            TrainingError: The loss is not finite.
+        """
+        return stages.run(
+            self.model,
+            self.stages,
+            lambda stage: training_data.for_stage(
+                stage,
+                self.train,
+                self._data.class_names,
+                image_size=self.image_size,
+                batch_size=self.batch_size,
+                resize_mode=self._resize_mode,
+                seed=self._seed,
+            ),
+            self.in_order(self.validation),
+            kept=self.kept,
+            progress=self._progress,
+        )
+
+    def in_order(self, examples: pd.DataFrame) -> Any:
+        """Photos as the model sees them when it does not train: in order, not augmented.
+
+        Args:
+            examples: A table of photos of the data set.
+
+        Returns:
+            A tf.data.Dataset of float32 `(batch, image_size, image_size, 3)` in 0..255 and class
+            numbers.
+        """
+        return pipeline.batches(
+            examples,
+            self._data.class_names,
+            image_size=self.image_size,
+            batch_size=self.batch_size,
+            resize_mode=self._resize_mode,
+        )
