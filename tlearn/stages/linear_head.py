@@ -9,13 +9,14 @@ lowest log loss on the validation split.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 
-__all__ = ["LinearHead", "fit", "score"]
+__all__ = ["LinearHead", "Solution", "fit", "path", "score"]
 
 Array = np.ndarray[Any, Any]
 
@@ -25,8 +26,25 @@ _MOST_PASSES = 60
 
 
 @dataclass(frozen=True)
+class Solution:
+    """The head that one penalty gives.
+
+    Args:
+        kernel: float32 `(features, classes)`.
+        bias: float32 `(classes,)`.
+        penalty: The L2 penalty, for features of unit mean square.
+        passes: Over all features, from the head before it.
+    """
+
+    kernel: Array
+    bias: Array
+    penalty: float
+    passes: int
+
+
+@dataclass(frozen=True)
 class LinearHead:
-    """A fitted head.
+    """The best of the heads that `path` gives.
 
     Args:
         kernel: float32 `(features, classes)`.
@@ -68,35 +86,52 @@ def fit(
     Raises:
         ValueError: A feature is not finite.
     """
+    best: LinearHead | None = None
+    passes = 0
+    held_out = validation_features.astype(np.float32)
+    for found in path(features, targets, weights=weights):
+        passes += found.passes
+        accuracy, log_loss = score(held_out @ found.kernel + found.bias, validation_labels)
+        if best is None or log_loss < best.log_loss:
+            best = LinearHead(
+                found.kernel, found.bias, found.penalty, accuracy, log_loss, found.passes
+            )
+        elif log_loss > 1.05 * best.log_loss:  # it only gets worse from here
+            break
+    assert best is not None
+    return replace(best, passes=passes)
+
+
+def path(features: Array, targets: Array, *, weights: Array | None = None) -> Iterator[Solution]:
+    """Fit one softmax regression after another, from the strongest penalty to the weakest.
+
+    Args:
+        features: `(photos, features)`, of any float dtype.
+        targets: float `(photos, classes)`; each row adds up to 1.
+        weights: What each photo counts, `(photos,)`; all the same by default.
+
+    Returns:
+        An iterator over the heads, each begun from the one before.
+
+    Raises:
+        ValueError: A feature is not finite.
+    """
     if not np.isfinite(features).all():
         raise ValueError("The features are not finite, so that no head fits them.")
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = features.astype(np.float32) - mean
-    size = float(np.sqrt(np.mean(centred**2, dtype=np.float64)))
-    centred /= size or 1.0
+    size = float(np.sqrt(np.mean(centred**2, dtype=np.float64))) or 1.0
+    centred /= size
     axes, spread = _principal_axes(centred)
     rotated = centred @ axes
     del centred
-    held_out = (validation_features.astype(np.float32) - mean) / (size or 1.0)
     shares = np.ones(len(features)) if weights is None else np.asarray(weights, np.float64)
     problem = _Problem(rotated, targets.astype(np.float32), shares / shares.sum())
-
-    best: LinearHead | None = None
     kernel, bias = np.zeros((rotated.shape[1], targets.shape[1]), np.float32), problem.prior()
-    passes = 0
     for penalty in _PENALTIES:
-        kernel, bias, used = problem.solve(penalty, spread, kernel, bias)
-        passes += used
-        whole = axes @ kernel
-        accuracy, log_loss = score(held_out @ whole + bias, validation_labels)
-        if best is None or log_loss < best.log_loss:
-            scaled = (whole / (size or 1.0)).astype(np.float32)
-            shifted = (bias - mean @ scaled).astype(np.float32)
-            best = LinearHead(scaled, shifted, penalty, accuracy, log_loss, passes)
-        elif log_loss > 1.05 * best.log_loss:  # it only gets worse from here
-            break
-    assert best is not None
-    return LinearHead(best.kernel, best.bias, best.penalty, best.accuracy, best.log_loss, passes)
+        kernel, bias, passes = problem.solve(penalty, spread, kernel, bias)
+        scaled = (axes @ kernel / size).astype(np.float32)
+        yield Solution(scaled, (bias - mean @ scaled).astype(np.float32), penalty, passes)
 
 
 class _Problem:
