@@ -22,6 +22,7 @@ from tlearn.version import __version__
 
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
+    from tlearn.choosing.shortlist import shortlist
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -37,6 +38,7 @@ __all__ = [
     "predict",
     "recipes",
     "report",
+    "shortlist",
     "stages",
 ]
 
@@ -46,6 +48,7 @@ _HOME = {
     "finetune": "tlearn.workflow",
     "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",
+    "shortlist": "tlearn.choosing.shortlist",
 }
 
 

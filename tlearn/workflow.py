@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 from tlearn import backbones, evaluation, export, jobs, provenance, recipes, runs
 from tlearn import precision as precisions
+from tlearn.choosing import automatic
+from tlearn.datasets import Dataset
 from tlearn.features.memory import budget as memory_budget
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
@@ -45,7 +48,8 @@ def finetune(
     Args:
         dataset: A folder with a folder per class, split folders, a CSV or Parquet table, an
             archive of these, or the name of a TFDS data set; see docs/datasets.md.
-        backbone: A name or alias from `tlearn backbones`.
+        backbone: A name or alias from `tlearn backbones`, or `"auto"` for the one that
+            `tlearn shortlist` recommends of those whose weights are on this machine.
         recipe: A recipe function's name, a saved recipe's name, or a TOML file.
         recipe_options: Arguments of the recipe that win over its own.
         weights: `"imagenet"`, `"random"`, or the path of a weights file.
@@ -80,26 +84,42 @@ def finetune(
     """
     clock = provenance.Clock()
     budget = memory_budget(memory)
-    chosen = backbones.resolve(backbone)
+    plan = recipes.load(recipe).with_arguments(recipe_options or {})
+    policy = precisions.choose(precision)
+
+    @functools.cache
+    def read() -> Dataset:
+        return jobs.read(
+            dataset,
+            validation=validation,
+            test=test,
+            seed=seed,
+            data_dir=data_dir,
+            strict=strict,
+            progress=progress,
+        )
+
+    found = automatic.backbone(
+        backbone,
+        read,
+        weights=weights,
+        image_size=image_size,
+        resize_mode=resize_mode,
+        policy=policy,
+        seed=seed,
+        memory=budget,
+        progress=progress,
+    )
+    chosen = found.backbone
     runs.check_writable(output, room=_room(chosen))
     if name is not None:
         runs.check_name(name)
-    plan = recipes.load(recipe).with_arguments(recipe_options or {})
-    policy = precisions.choose(precision)
     keras.utils.set_random_seed(seed)
     # Before the photos are read, so that weights that cannot be had are said at once.
     with precisions.policy(policy):
         network = backbones.build(chosen.name, weights=weights, image_size=image_size)
     clock.lap("backbone")
-    data = jobs.read(
-        dataset,
-        validation=validation,
-        test=test,
-        seed=seed,
-        data_dir=data_dir,
-        strict=strict,
-        progress=progress,
-    )
+    data = read()
     progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))
     clock.lap("data")
 
@@ -169,6 +189,7 @@ def finetune(
                 "validation": provenance.of_stages(training.stages),
                 "export": {"max_difference": difference, "photos": int(of_test.sum())},
                 "features": job.kept.info,
+                "chosen": found.reason,
                 "seconds": clock.laps,
                 "versions": provenance.versions(),
                 "arguments": {

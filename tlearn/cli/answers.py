@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from tlearn.cli import completion, display
+from tlearn.cli import completion, display, starting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,6 @@ def predict(
     """Name what is on photos, with a trained run."""
     from tlearn import runs
     from tlearn.cli.progress import watch
-    from tlearn.cli.quieting import load_tensorflow
     from tlearn.prediction import answers as library
     from tlearn.prediction import finding
 
@@ -59,7 +58,7 @@ def predict(
         found: Run | str = runs.latest(root)
     else:
         found = run if Path(run).is_dir() else runs.load(run, root)
-    load_tensorflow(debug=context.find_root().params["debug"])
+    starting.load_tensorflow(context)
     from tlearn.prediction import trained as prediction
 
     answers = prediction.predict(
@@ -92,12 +91,11 @@ def classify(
     """Name the ImageNet classes on photos, with a pretrained network and no training."""
     from tlearn import backbones
     from tlearn.cli.progress import watch
-    from tlearn.cli.quieting import load_tensorflow
     from tlearn.prediction import finding
 
     backbones.resolve(backbone)
     finding.find(photos)
-    load_tensorflow(debug=context.find_root().params["debug"])
+    starting.load_tensorflow(context)
     from tlearn.prediction import pretrained as classification
 
     show(

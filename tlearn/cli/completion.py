@@ -10,7 +10,7 @@ import contextlib
 
 import typer
 
-__all__ = ["backbone_names", "recipe_names", "run_names"]
+__all__ = ["backbone_lists", "backbone_names", "recipe_names", "run_names"]
 
 
 def backbone_names(incomplete: str) -> list[tuple[str, str]]:
@@ -20,9 +20,16 @@ def backbone_names(incomplete: str) -> list[tuple[str, str]]:
         from tlearn.backbones.table import ALIASES
 
         rows = [(row.name, row.weights_from) for row in backbones.table()]
+        rows.append(("auto", "the best of those on this machine, found by the shortlist"))
         rows += [(alias, f"alias of {name}") for alias, name in ALIASES.items()]
         return [row for row in sorted(rows) if row[0].startswith(incomplete)]
     return []
+
+
+def backbone_lists(incomplete: str) -> list[tuple[str, str]]:
+    """Names of backbones after a comma, with what stands before it."""
+    before, comma, last = incomplete.rpartition(",")
+    return [(f"{before}{comma}{name}", about) for name, about in backbone_names(last)]
 
 
 def recipe_names(incomplete: str) -> list[tuple[str, str]]:

@@ -133,7 +133,7 @@ BackboneOption = Annotated[
         "--backbone",
         "-b",
         metavar="NAME",
-        help="Pretrained network, see `tlearn backbones`.",
+        help="Pretrained network, see `tlearn backbones`; auto for the best of this machine's.",
         autocompletion=completion.backbone_names,
         rich_help_panel=_MODEL,
     ),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from tlearn.cli import display, options
+from tlearn.cli import display, options, starting
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,11 +50,11 @@ def finetune(
     name: options.NameOption = None,
 ) -> None:
     """Train a classifier on a folder of photos, and keep it in a run folder."""
-    from tlearn import backbones, recipes
+    from tlearn import recipes
+    from tlearn.choosing import automatic
     from tlearn.cli.progress import watch
-    from tlearn.cli.quieting import load_tensorflow
 
-    overrides = _given(
+    overrides = starting.given(
         {
             "epochs": epochs,
             "learning_rate": learning_rate,
@@ -70,12 +69,12 @@ def finetune(
         }
     )
     # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
-    backbones.resolve(backbone)
+    automatic.check_backbone(backbone)
     recipes.load(recipe or "freeze_then_unfreeze").with_arguments(overrides)
-    load_tensorflow(debug=context.find_root().params["debug"])
+    starting.load_tensorflow(context)
     from tlearn import workflow
 
-    given = _given(
+    given = starting.given(
         {
             "recipe": recipe,
             "recipe_options": overrides or None,
@@ -96,15 +95,6 @@ def finetune(
         dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **given
     )
     display.stdout_console().print(summary(run, output))
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Only what the user said, as plain values, so that the library's defaults stay its own."""
-    return {
-        key: value.value if isinstance(value, Enum) else value
-        for key, value in options.items()
-        if value is not None
-    }
 
 
 def summary(run: Run, output: Path) -> RenderableType:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tlearn.errors import CacheError
-from tlearn.features import batches, planning, store
+from tlearn.features import account, batches, planning, store
 from tlearn.features.collecting import Collector
 from tlearn.features.planning import Plan
 from tlearn.features.trunk import Trunk
@@ -131,17 +131,10 @@ class Kept:
         """
         index = self._of_stage[id(stage)]
         plan = self._plans[index]
-        if plan is None:
+        opened = self._open(plan, stage)
+        if not (plan and opened):
             return None
-        if self._collector is None:
-            self._collect()
-        if plan.cut.is_input and self._collector and self._collector.without_pixels:
-            return None
-        try:
-            views, held_out = self._opened(plan, stage)
-        except CacheError:  # another process has made room in the meantime
-            self._collect()
-            views, held_out = self._opened(plan, stage)
+        views, held_out = opened
         labels, validation_labels = self._labels
         weights = self._photos.class_weights if stage.balance == "weights" else None
         classes = len(self._photos.class_names)
@@ -173,6 +166,35 @@ class Kept:
             ),
             head if planning.is_solved(self._model, stage) else None,
         )
+
+    def plain(self, stage: Stage) -> tuple[batches.Rows, batches.Rows] | None:
+        """What one stage's frozen trunk says of the photos as they are.
+
+        Args:
+            stage: One of the stages.
+
+        Returns:
+            A row for each training photo and for each validation photo, in their order; `None`
+            where the stage has nothing frozen that is worth keeping.
+        """
+        opened = self._open(self._plans[self._of_stage[id(stage)]], stage)
+        return (opened[0][0], opened[1]) if opened else None
+
+    def _open(
+        self, plan: Plan | None, stage: Stage
+    ) -> tuple[list[batches.Rows], batches.Rows] | None:
+        """A stage's rows, computed first where they are not kept yet."""
+        if plan is None:
+            return None
+        if self._collector is None:
+            self._collect()
+        if plan.cut.is_input and self._collector and self._collector.without_pixels:
+            return None
+        try:
+            return self._opened(plan, stage)
+        except CacheError:  # another process has made room in the meantime
+            self._collect()
+            return self._opened(plan, stage)
 
     @property
     def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -219,17 +241,8 @@ class Kept:
                 plain = self._shelf(plan, stage, 0)
                 collector.want(plain, plan.cut, 0, self._photos.validation)
             done.append(collector.run(pending, self._views(augmentation), self._trunk))
-        self._info = {
-            "seconds": round(time.perf_counter() - started, 3),
-            "photos": pending["digest"].nunique(),
-            "computed": max(one["computed"] for one in done),
-            "view_passes": sum(one["view_passes"] for one in done),
-            "engine": next((one["engine"] for one in done if one["engine"]), None),
-            "difference": max(
-                (one["difference"] for one in done if one["difference"] is not None), default=None
-            ),
-        }
-        self._progress.say(_in_words(self._info))
+        self._info = account.of(done, pending["digest"].nunique(), time.perf_counter() - started)
+        self._progress.say(account.in_words(self._info))
 
     def _views(self, augmentation: Augmentation) -> Callable[[pd.DataFrame, Sequence[int]], Any]:
         photos = self._photos
@@ -282,17 +295,3 @@ def _as_many_as_fit(rows: Array, shape: tuple[int, ...], budget: int, seed: int)
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-
-
-def _in_words(info: dict[str, Any]) -> str:
-    if not info["computed"]:
-        return f"Frozen features of {info['photos']:,} photos: all kept from an earlier run."
-    how = f"computed in {info['seconds']:.0f} s"
-    if info["engine"]:
-        how += f" by {info['engine']}"
-    if info["computed"] == info["photos"]:
-        return f"Frozen features of {info['photos']:,} photos {how}."
-    return (
-        f"Frozen features: {info['computed']:,} of {info['photos']:,} photos {how}, the others "
-        "kept from before."
-    )

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-__all__ = ["LinearHead", "Solution", "fit", "path", "score"]
+__all__ = ["PENALTIES", "LinearHead", "Solution", "fit", "path", "score"]
 
 Array = np.ndarray[Any, Any]
 
 # From an almost constant answer to an almost free one, for features scaled to unit mean square.
-_PENALTIES = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1)
+PENALTIES = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1)
 _MOST_PASSES = 60
 
 
@@ -128,7 +128,7 @@ def path(features: Array, targets: Array, *, weights: Array | None = None) -> It
     shares = np.ones(len(features)) if weights is None else np.asarray(weights, np.float64)
     problem = _Problem(rotated, targets.astype(np.float32), shares / shares.sum())
     kernel, bias = np.zeros((rotated.shape[1], targets.shape[1]), np.float32), problem.prior()
-    for penalty in _PENALTIES:
+    for penalty in PENALTIES:
         kernel, bias, passes = problem.solve(penalty, spread, kernel, bias)
         scaled = (axes @ kernel / size).astype(np.float32)
         yield Solution(scaled, (bias - mean @ scaled).astype(np.float32), penalty, passes)
