@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,13 +22,16 @@ from typing import Any
 
 import fine_tuning
 import measuring
+import numpy as np
 import pandas as pd
+import photo_sets
+import transferability
 from scipy import stats
 
-from tlearn import backbones, runs
+from tlearn import backbones, jobs, recipes, runs
 
 DEFAULT = "efficientnet_lite0"
-SCORES = ("accuracy", "log_loss", "logme", "n_leep", "imagenet_top1")
+SCORES = ("accuracy", "log_loss", "logme", "h_score", "imagenet_top1")
 
 
 def local() -> list[str]:
@@ -50,12 +54,41 @@ def fine_tuned(photos: str, name: str, kept: Path, options: list[str]) -> dict[s
     return {"backbone": name, **json.loads(note.read_text()), **fine_tuning.reached(run)}
 
 
-def shortlisted(photos: str, names: list[str]) -> tuple[dict[str, Any], measuring.Cost]:
-    with tempfile.TemporaryDirectory() as scratch:
-        given = ["--dataset", photos, "--backbones", ",".join(names), "--output", scratch]
-        command = [sys.executable, "-m", "tlearn", "shortlist", *given, "--format", "json"]
-        text, cost = measuring.run(command, {"TLEARN_CACHE": str(Path(scratch, "cache"))})
+def shortlisted(
+    photos: str, names: list[str], scratch: Path
+) -> tuple[dict[str, Any], measuring.Cost]:
+    """The whole command in a fresh process with an empty cache."""
+    given = ["--dataset", photos, "--backbones", ",".join(names), "--output", str(scratch)]
+    command = [sys.executable, "-m", "tlearn", "shortlist", *given, "--format", "json"]
+    text, cost = measuring.run(command, {"TLEARN_CACHE": os.environ["TLEARN_CACHE"]})
     return json.loads(text), cost
+
+
+def without_a_head(photos: str, names: list[str]) -> pd.DataFrame:
+    """What scores say that fit no head, on the features that the shortlist has kept."""
+    data = photo_sets.divided(photos)
+    (stage,) = recipes.linear_probe(int((data.examples["split"] == "train").sum()))
+    rows = {}
+    for name in names:
+        job = jobs.Job(
+            backbones.build(name),
+            data,
+            (stage,),
+            policy="float32",
+            budget=2**30,
+            resize_mode="crop",
+        )
+        kept = job.kept.plain(stage)
+        assert kept is not None
+        features = np.concatenate([one.read(np.arange(len(one))) for one in kept])
+        labels = pd.concat([job.train["label"], job.validation["label"]])
+        numbers = pd.factorize(labels)[0]
+        rows[name] = {
+            "logme": transferability.logme(features, numbers),
+            "h_score": transferability.h_score(features, numbers),
+            "imagenet_top1": backbones.resolve(name).top1,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def correlations(table: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -84,8 +117,12 @@ def main() -> None:
         for name in names:
             tuned[name] = fine_tuned(given.photos, name, kept, given.options)
             print(json.dumps(tuned[name]), flush=True)
-    answer, cost = shortlisted(given.photos, names)
-    table = pd.DataFrame(answer["backbones"]).set_index("backbone")
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["TLEARN_CACHE"] = str(Path(scratch, "cache"))
+        answer, cost = shortlisted(given.photos, names, Path(scratch))
+        table = pd.DataFrame(answer["backbones"]).set_index("backbone")
+        table = table.join(without_a_head(given.photos, names))
+    table["fine_tuning_took"] = pd.Series({n: one["wall_seconds"] for n, one in tuned.items()})
     table["fine_tuned"] = pd.Series({name: one["accuracy"]["value"] for name, one in tuned.items()})
     chosen, best = answer["recommended"], table["fine_tuned"].idxmax()
     whole = sum(one["cpu_seconds"] for one in tuned.values())

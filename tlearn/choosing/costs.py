@@ -18,10 +18,11 @@ __all__ = ["Costs", "measure", "photos_per_second"]
 
 _BATCH = 32
 _LONG_ENOUGH = 0.5  # seconds of timing
-# A step forward and back through a layer costs about three times a step forward; the frozen pass is
-# quicker than TensorFlow's plain forward by what LiteRT saves; see docs/performance.md.
-_TRAINING = 3.0
+# What a photo costs, as a share of a plain forward pass through the whole network: one view of the
+# frozen pass, decoding included, and a training step of what trains, by its share of the
+# multiplications. Measured on EfficientNet-Lite0; docs/performance.md has how far they hold elsewhere.
 _FROZEN = 0.7
+_TRAINING = 1.4
 # Starting, reading, building graphs, the export and its proof.
 _FIXED_SECONDS = 25.0
 _MIB = 2**20
@@ -97,15 +98,15 @@ def _passes(
 ) -> float:
     """All the work of fine-tuning, in photos that go forward through the whole network once."""
     whole = _multiplications(model.layers)
-    passes = 2.0 * held_out  # evaluated, and again by the exported model
-    frozen = 0.0
+    views, trained = 1, 0.0
     for stage in plan:
         freezing.unfreeze(model, stage.unfreeze)
-        trained = _multiplications(_from_first_trained(model)) / whole if stage.unfreeze else 0.0
-        passes += stage.epochs * train * trained * _TRAINING
-        views = stage.views if stage.unfreeze else 1
-        frozen = max(frozen, (1 - trained) * (views * train + held_out))
-    return passes + frozen * _FROZEN
+        if stage.unfreeze:
+            share = _multiplications(_from_first_trained(model)) / whole
+            trained += share * stage.epochs * train
+            views = max(views, stage.views)
+    evaluated = 2 * held_out  # and once more by the exported model
+    return evaluated + _FROZEN * (views * train + held_out) + _TRAINING * trained
 
 
 def _from_first_trained(model: keras.Model) -> list[keras.layers.Layer]:

@@ -34,6 +34,7 @@ _COLUMNS = (
     "weights",
     "note",
 )
+_WHOLE = ("parameters", "exported_bytes", "image_size")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Shortlist:
         """
         table = pd.DataFrame(rows).reindex(columns=list(_COLUMNS))
         table["pareto"] = _undominated(table)
+        table = table.astype(dict.fromkeys(_WHOLE, "Int64"))
         table = table.sort_values("accuracy", ascending=False, na_position="last", kind="stable")
         table = table.reset_index(drop=True)
         measured = table[table["accuracy"].notna()]
@@ -142,6 +144,9 @@ class Shortlist:
             "cross-validated accuracy, with its 95 % interval",
         )
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         for _, row in measured.iterrows():
             colour = figure.HIGHLIGHT if row["backbone"] == self.recommended else figure.PLAIN
             axes.errorbar(
@@ -163,7 +168,7 @@ class Shortlist:
             )
         front = measured[measured["pareto"]].sort_values("photos_per_second")
         axes.plot(front["photos_per_second"], front["accuracy"], color="#999999", linewidth=0.8)
-        axes.margins(x=0.25, y=0.15)
+        axes.margins(x=0.3, y=0.15)
         figure.save(drawn, Path(path))
 
 
