@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from tlearn.backbones import imagenet_class_names, resolve, table, weights_are_here
+from tlearn.backbones import build, imagenet_class_names, resolve, table, weights_are_here
 from tlearn.backbones.presence import bundled_file
 from tlearn.backbones.table import ALIASES
-from tlearn.errors import BackboneError, MissingExtra
+from tlearn.errors import BackboneError, MissingExtra, WeightsUnavailable
 
 
 def test_every_name_and_alias_resolves_to_one_row():
@@ -46,6 +46,8 @@ def test_every_family_of_keras_applications_has_an_alias_or_a_row_of_its_name():
         ("ConvNeXt Tiny", "convnexttiny"),
         ("mobilenet-0.25", "mobilenetv1-0.25"),
         ("resnet", "resnet50"),
+        ("AlexNet", "alexnet"),
+        ("lite4", "efficientnet_lite4"),
         ("hub:resnet_18_imagenet", "hub:resnet_18_imagenet"),
         ("HUB:kaggle://me/mine/keras/own/1", "hub:kaggle://me/mine/keras/own/1"),
         ("keras_cv:resnet50_imagenet", "keras_cv:resnet50_imagenet"),
@@ -69,10 +71,10 @@ def test_a_preset_in_the_table_keeps_what_the_table_knows_of_it():
 
 def test_rows_say_what_they_must():
     for row in table():
-        assert row.source in ("bundled", "keras.applications", "keras-hub", "keras-cv")
+        assert row.source in ("bundled", "file", "keras.applications", "keras-hub", "keras-cv")
         assert row.weights_from
         assert (row.top1 is None) == (row.top1_source is None)
-        if row.source in ("bundled", "keras.applications"):
+        if row.source in ("bundled", "file", "keras.applications"):
             assert 0.5 < row.top1 < 0.9
             assert 224 <= row.image_size <= 600
             assert row.parameters > 400_000
@@ -104,6 +106,22 @@ def test_bundled_weights_are_here_and_a_missing_package_names_its_extra():
     assert not weights_are_here(absent)
     with pytest.raises(MissingExtra, match=r"'efficientnet-lite9-pytorch-model'.*tlearn\[lite\]"):
         bundled_file(absent)
+
+
+def test_weights_that_the_user_brings_are_not_here_and_the_row_names_the_file():
+    rows = [row for row in table() if row.source == "file"]
+    assert [row.name for row in rows] == ["efficientnet_lite3", "efficientnet_lite4", "alexnet"]
+    for row in rows:
+        assert not weights_are_here(row)
+        assert "--weights FILE" in row.weights_from
+        assert row.weights_from.endswith(".pth")
+
+
+@pytest.mark.parametrize("name", ["alexnet", "efficientnet_lite3", "efficientnet_lite4"])
+def test_without_the_users_file_the_error_says_which_to_fetch_and_how_to_give_it(name):
+    file = resolve(name).weights_from.rpartition("/")[2]
+    with pytest.raises(WeightsUnavailable, match=rf"--weights FILE.*{file}.*efficientnet_lite0"):
+        build(name)
 
 
 def test_weights_in_the_cache_of_keras_are_here(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tlearn.backbones import build, imagenet_class_names, table
+from tlearn.backbones.efficientnet_lite_weights import assign
 from tlearn.errors import BackboneError
 
 
@@ -56,7 +57,7 @@ def test_lite1_and_lite2_know_a_cat_from_a_coffee(name):
 
 
 def test_the_table_tells_their_size_and_number_of_weights():
-    for row in (row for row in table() if row.source == "bundled"):
+    for row in (row for row in table() if row.family == "efficientnet_lite"):
         model = build(row.name, weights="random", include_top=True)
         assert model.count_params() == row.parameters
         assert model.input_shape == (None, row.image_size, row.image_size, 3)
@@ -103,6 +104,66 @@ def test_a_weights_file_is_taken_and_one_of_another_network_is_refused():
     np.testing.assert_array_equal(own.get_weights()[0], build("lite0").get_weights()[0])
     with pytest.raises(BackboneError, match=r"does not fit efficientnet_lite2|no tensor named"):
         build("lite2", weights=bundled_file(resolve("lite0")))
+
+
+@pytest.mark.parametrize("named_as", ["packages", "timm"])
+def test_both_namings_of_a_state_dict_reach_their_layers(named_as):
+    model = build("lite3", weights="random", image_size=32)
+    state, expected = _numbered(model, named_as)
+    assign(model, state)
+    for layer in model.layers:
+        for weight, number in zip(layer.weights, expected.get(layer.name, ()), strict=True):
+            assert np.unique(weight.numpy()).tolist() == [number], weight.path
+    state.popitem()
+    with pytest.raises(BackboneError, match=r"does not fit efficientnet_lite3: it has no tensor"):
+        assign(model, state)
+
+
+def _numbered(model, named_as):
+    """A state dict with a number of its own in each tensor, and where each belongs.
+
+    The names are put together here as PyTorch does it: counted, block after block.
+    """
+    state, expected = {}, {}
+
+    def put(layer, name):
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        parts = ["weight", "bias", "running_mean", "running_var"] if norm else ["weight"]
+        expected[layer.name] = []
+        for part, weight in zip(parts, layer.weights, strict=True):
+            shape = tuple(weight.shape)
+            if len(shape) == 4:
+                depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+                order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
+                shape = tuple(shape[axis] for axis in order)
+            expected[layer.name].append(len(state) + 1)
+            state[f"{name}.{part}"] = np.full(shape, len(state) + 1, np.float32)
+
+    timm = named_as == "timm"
+    blocks: dict[str, list[keras.layers.Layer]] = {}
+    for layer in (layer for layer in model.layers if layer.weights):
+        blocks.setdefault(layer.name.split("_")[0], []).append(layer)
+    for layer, name in zip(
+        blocks.pop("stem"), ("conv_stem", "bn1") if timm else ("_conv_stem", "_bn0"), strict=True
+    ):
+        put(layer, name)
+    top = blocks.pop("top")
+    for count, (block, layers) in enumerate(blocks.items()):
+        stage, place = int(block[5]) - 1, "abcdefg".index(block[6])
+        if timm and len(layers) == 4:
+            names = ["conv_dw", "bn1", "conv_pw", "bn2"]
+        elif timm:
+            names = ["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"]
+        else:
+            names = ["_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2"]
+        prefix = f"blocks.{stage}.{place}" if timm else f"_blocks.{count}"
+        for layer, name in zip(layers, names[-len(layers) :], strict=True):
+            put(layer, f"{prefix}.{name}")
+    for layer, name in zip(
+        top, ("conv_head", "bn2") if timm else ("_conv_head", "_bn1"), strict=True
+    ):
+        put(layer, name)
+    return state, expected
 
 
 def test_random_weights_come_only_when_asked_for():

@@ -292,6 +292,8 @@ def test_backbones_shows_accuracy_with_its_source() -> None:
     assert re.search(r"efficientnet_lite0 +yes +4\.7 M +224 +75\.1 % \(1\)", shown)
     assert re.search(r"\(1\) EfficientNet-Lite README", shown)
     assert "efficientnet = efficientnet_lite0" in shown
+    assert re.search(r"alexnet +no +61\.1 M +224 +56\.5 % \(2\)", shown)
+    assert "a file that you give with --weights FILE" in shown
 
 
 # Completion
@@ -310,7 +312,7 @@ def test_the_shell_gets_completions_without_tensorflow(here: Path) -> None:
         COMP_WORDS="tlearn finetune --backbone lite",
         COMP_CWORD="3",
     )
-    assert result.stdout.split() == ["lite0", "lite1", "lite2"]
+    assert result.stdout.split() == ["lite0", "lite1", "lite2", "lite3", "lite4"]
     assert result.stderr == ""
 
 

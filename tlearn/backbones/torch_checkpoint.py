@@ -1,8 +1,8 @@
 """Read the tensors of a PyTorch state dict, without PyTorch and without running anything.
 
 A `.pth` file holds a pickle, and a pickle may name any function to be called while it is read.
-Here only four kinds of names are let through: `OrderedDict`, the function that rebuilds a tensor,
-and the names of storages. Each stands for an inert object of this module, so a file can describe
+Here only a few names are let through: `OrderedDict`, the functions that rebuild a tensor or a
+parameter, and the names of storages. Each stands for an inert object of this module, so a file can describe
 numbers and nothing else. Everything else is refused before it can run.
 
 Two layouts exist, and `load_state_dict` tells them apart by their first bytes:
@@ -136,6 +136,14 @@ class _RebuildTensor:
         return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
 
+@dataclass(frozen=True, slots=True)
+class _RebuildParameter:
+    """Stands for `torch._utils._rebuild_parameter`: older files hold parameters, not tensors."""
+
+    def __call__(self, data: object, *_unused: object) -> object:
+        return data
+
+
 class _InertUnpickler(pickle.Unpickler):
     """An unpickler to which only the words of a state dict are known."""
 
@@ -144,6 +152,8 @@ class _InertUnpickler(pickle.Unpickler):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _RebuildTensor()
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return _RebuildParameter()
         if module == "torch" and name in _STORAGE_DTYPES:
             return _StorageKind(_STORAGE_DTYPES[name])
         raise BackboneError(
@@ -199,14 +209,24 @@ def _read_zip(file: IO[bytes]) -> _Described:
                 "data.pkl. Expected a file written by torch.save(model.state_dict(), path)."
             )
         root = pickled[: -len("data.pkl")]
-        if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
+        if f"{root}byteorder" in names and _read(archive, f"{root}byteorder") != b"little":
             raise BackboneError("The weights file is big-endian; expected little-endian.")
-        tensors = _tensors(_InertUnpickler(io.BytesIO(archive.read(pickled))).load())
+        tensors = _tensors(_InertUnpickler(io.BytesIO(_read(archive, pickled))).load())
         numbers = {}
         for storage in {tensor.storage for tensor in tensors.values()}:
-            data = archive.read(f"{root}data/{storage.key}")
+            data = _read(archive, f"{root}data/{storage.key}")
             numbers[storage.key] = _numbers(storage, data, storage.count)
         return tensors, numbers
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    # Only read, never unpacked to a path. A compressed member could swell beyond all memory.
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise BackboneError(
+            "The weights file is a compressed zip archive, and PyTorch writes uncompressed ones. "
+            "Expected a file written by torch.save(model.state_dict(), path)."
+        )
+    return archive.read(name)
 
 
 def _tensors(described: object) -> dict[str, _Tensor]:

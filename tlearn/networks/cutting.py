@@ -69,6 +69,8 @@ def cuts(model: keras.Model, head: Collection[Any]) -> tuple[Cut, ...]:
         layer = step.layer
         if id(layer) in first or layer.trainable_weights or isinstance(layer, keras.Model):
             break
+        if isinstance(layer, keras.layers.Dropout) and layer.trainable:
+            break  # it belongs to what trains: kept features would be without it
         before += multiplications(layer)
         computed = computed or bool(layer.weights)
         if computed and step.cut is not None and None not in step.cut.shape[1:]:

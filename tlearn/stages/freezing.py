@@ -86,7 +86,7 @@ def split_head(model: keras.Model) -> tuple[tuple[Block, ...], Block]:
     """Tell a model's backbone from its head.
 
     The head is all that follows the last pooling or flattening layer; without one it is the last
-    layer that has weights, and what follows it.
+    layer that has weights, a dropout before it, and what follows it.
 
     Args:
         model: Any Keras model.
@@ -107,6 +107,8 @@ def split_head(model: keras.Model) -> tuple[tuple[Block, ...], Block]:
         )
     pooled = [i for i, layer in enumerate(layers) if isinstance(layer, _POOLING)]
     start = pooled[-1] + 1 if pooled and pooled[-1] < weighted[-1] else weighted[-1]
+    while start and isinstance(layers[start - 1], keras.layers.Dropout):
+        start -= 1
     head = tuple(layers[start:])
     of_head = {id(layer) for layer in head}
     backbone = (tuple(layer for layer in block if id(layer) not in of_head) for block in all_blocks)
