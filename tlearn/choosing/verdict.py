@@ -168,7 +168,9 @@ class Shortlist:
             )
         front = measured[measured["pareto"]].sort_values("photos_per_second")
         axes.plot(front["photos_per_second"], front["accuracy"], color="#999999", linewidth=0.8)
-        axes.margins(x=0.3, y=0.15)
+        speeds = measured["photos_per_second"]
+        axes.set_xlim(speeds.min() / 1.5, 2.5 * speeds.max())  # room for the names
+        axes.margins(y=0.15)
         figure.save(drawn, Path(path))
 
 
