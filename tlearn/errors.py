@@ -12,6 +12,7 @@ TlearnError
 ├── ExportError         the exported model does not answer as the trained one did
 ├── CacheError          features cannot be kept, or not be read back
 ├── SizeError           what should be a size of memory or files is none  (also a ValueError)
+├── DurationError       what should be a duration is none              (also a ValueError)
 └── MissingExtra        an optional package is needed                  (also an ImportError)
 ```
 
@@ -24,6 +25,7 @@ __all__ = [
     "CacheError",
     "DatasetError",
     "DecodeError",
+    "DurationError",
     "ExportError",
     "MissingExtra",
     "RecipeError",
@@ -77,6 +79,10 @@ class CacheError(TlearnError):
 
 class SizeError(TlearnError, ValueError):
     """What should be a size of memory or files, such as `20GB`, is none."""
+
+
+class DurationError(TlearnError, ValueError):
+    """What should be a duration, such as `10m`, is none."""
 
 
 class MissingExtra(TlearnError, ImportError):
