@@ -22,6 +22,7 @@ from tlearn.version import __version__
 
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
+    from tlearn.choosing.tuning import tune
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -38,6 +39,7 @@ __all__ = [
     "recipes",
     "report",
     "stages",
+    "tune",
 ]
 
 _HOME = {
@@ -46,6 +48,7 @@ _HOME = {
     "finetune": "tlearn.workflow",
     "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",
+    "tune": "tlearn.choosing.tuning",
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tlearn.runs import Run
 
-__all__ = ["EXAMPLE", "finetune", "summary"]
+__all__ = ["EXAMPLE", "finetune", "given", "summary"]
 
 EXAMPLE = "tlearn finetune --dataset my_photos/ --backbone efficientnet"
 
@@ -55,7 +55,7 @@ def finetune(
     from tlearn.cli.progress import watch
     from tlearn.cli.quieting import load_tensorflow
 
-    overrides = _given(
+    overrides = given(
         {
             "epochs": epochs,
             "learning_rate": learning_rate,
@@ -75,7 +75,7 @@ def finetune(
     load_tensorflow(debug=context.find_root().params["debug"])
     from tlearn import workflow
 
-    given = _given(
+    more = given(
         {
             "recipe": recipe,
             "recipe_options": overrides or None,
@@ -93,13 +93,20 @@ def finetune(
         }
     )
     run = workflow.finetune(
-        dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **given
+        dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **more
     )
     display.stdout_console().print(summary(run, output))
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Only what the user said, as plain values, so that the library's defaults stay its own."""
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Only what the user said, as plain values, so that the library's defaults stay its own.
+
+    Args:
+        options: From a name to a value; `None` was not given.
+
+    Returns:
+        Those that were given, an enum's member as its value.
+    """
     return {
         key: value.value if isinstance(value, Enum) else value
         for key, value in options.items()
