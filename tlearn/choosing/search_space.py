@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
-__all__ = ["VERSION", "Choice", "Range", "Space", "check_installed", "of"]
+__all__ = ["Choice", "Range", "Space", "VERSION", "check_installed", "of"]
 
 # Counts up when the same study would be given other settings, so that two are never mixed.
 VERSION = 1

@@ -31,7 +31,7 @@ from tlearn.errors import TuningError
 from tlearn.files import atomic, tables
 from tlearn.files.locking import InUse, locked
 
-__all__ = ["BEST", "PLOT", "TABLE", "Study", "Trial", "digest", "opened"]
+__all__ = ["BEST", "PLOT", "Study", "TABLE", "Trial", "digest", "opened"]
 
 BEST = "best.toml"
 TABLE = "trials.csv"

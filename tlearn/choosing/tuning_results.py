@@ -158,8 +158,8 @@ def plot(study: Study) -> None:
 
 
 def in_words(settings: Mapping[str, Any]) -> str:
-    """Settings as `name=value`, separated by commas."""
-    return ", ".join(f"{name}={value}" for name, value in settings.items())
+    """Settings as `name=value`, separated by commas; those that are not given are left out."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items() if not pd.isna(value))
 
 
 def _points(trials: Sequence[Trial]) -> tuple[list[int], list[float]]:

@@ -179,7 +179,7 @@ def _text(found: Tuning) -> RenderableType:
         ]
     rows = [_row(row, searched) for row in shown.to_dict("records")]
     states = found.table["state"].value_counts()
-    rest = [f"{states[kind]:,} {told}" for kind, told in _TOLD.items() if kind in states]
+    rest = [f"{states[kind]:,} {told}" for kind, told in _STATES.items() if kind in states]
     command = shlex.join(found.command)
     table = display.table(("trial", "settings", "log loss", "accuracy"), rows, numbers=2)
     parts: list[RenderableType] = [
@@ -191,12 +191,14 @@ def _text(found: Tuning) -> RenderableType:
     return Group(*parts)
 
 
-_TOLD = {"finished": "finished", "pruned": "stopped early", "failed": "failed"}
+_STATES = {"finished": "finished", "pruned": "stopped early", "failed": "failed"}
 
 
 def _row(row: dict[str, Any], searched: list[str]) -> tuple[object, ...]:
     name = f"{row['number']:.0f}" + (" (the recipe itself)" if row["number"] == 1 else "")
-    settings = "\n".join(f"{setting}={row[setting]}" for setting in searched)
+    from tlearn.choosing.tuning_results import in_words
+
+    settings = in_words({setting: row[setting] for setting in searched})
     loss = row["validation_log_loss"]
     told = f"{loss:.3f}" if loss == loss else "-"
-    return name, settings.replace("\n", ", "), told, display.percent(row["validation_accuracy"])
+    return name, settings, told, display.percent(row["validation_accuracy"])
