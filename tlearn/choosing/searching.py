@@ -68,7 +68,7 @@ class Search:
             inside = Inside(progress, task)
             try:
                 while len(self._study.trials) < trials:
-                    if self._is_over(until, before):
+                    if self._is_over(until):
                         return "budget"
                     self._try(inside)
                     progress.say(self._line(trials))
@@ -157,7 +157,7 @@ class Search:
             self._study, self._best(), self._command, self._bench.validation_photos
         )
 
-    def _is_over(self, until: float | None, before: int) -> bool:
+    def _is_over(self, until: float | None) -> bool:
         if until is None or not self._study.trials:
             return False
         # Those that were stopped early count as well: the next one may be one of them.
@@ -220,7 +220,11 @@ def _optuna_study(trials: list[Trial], space: Space, sampler: Any, epochs: int) 
                 value=trial.validation_log_loss if trial.state == "finished" else None,
                 params=dict(trial.parameters),
                 distributions=space.distributions(),
-                intermediate_values=dict(enumerate(trial.log_losses, start=1)),
+                intermediate_values={
+                    epoch: log_loss
+                    for epoch, log_loss in enumerate(trial.log_losses, start=1)
+                    if math.isfinite(log_loss)
+                },
             )
         )
     return study

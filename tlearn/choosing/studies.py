@@ -202,7 +202,10 @@ def _trial(record: Mapping[str, Any]) -> Trial:
         name: np.nan if record[name] is None else float(record[name])
         for name in ("validation_accuracy", "validation_log_loss")
     }
-    lists = {name: tuple(record[name]) for name in ("log_losses", "by_photo")}
+    lists = {
+        name: tuple(np.nan if one is None else float(one) for one in record[name])
+        for name in ("log_losses", "by_photo")
+    }
     return Trial(**{**record, **numbers, **lists})
 
 

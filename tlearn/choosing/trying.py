@@ -95,7 +95,9 @@ class Workbench:
             return self._run(recipe, report, progress, started)
         finally:
             # Keras and TensorFlow keep a model's graphs for as long as the session lasts.
+            policy = keras.config.dtype_policy()
             keras.backend.clear_session()
+            keras.config.set_dtype_policy(policy)
             gc.collect()
 
     def _run(self, recipe: Recipe, report: Report, progress: Progress, started: float) -> Outcome:

@@ -52,6 +52,7 @@ def tune(
     proposed by the tree-structured Parzen estimator (Bergstra et al. 2011) of Optuna (Akiba et al.
     2019). A trial whose best epoch so far is worse than the median of the others at the same epoch
     is stopped early. What is killed goes on when it is called again, with the same proposals.
+    Between trials Keras's session is cleared, so that memory does not grow.
 
     Args:
         dataset: As for `finetune`.

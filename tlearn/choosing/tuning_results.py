@@ -110,10 +110,20 @@ def sentence(study: Study, gain: gains.Gain) -> str:
     """What was gained, and whether that is more than chance."""
     found, default = study.best, study.trials[0]
     assert found is not None
+    if found is default and not gain.others:
+        return (
+            f"The recipe itself has {_scores(found)} on {gain.photos:,} validation photos; there is "
+            "no other finished trial yet."
+        )
     if found is default:
         return (
-            f"None of the {gain.others:,} other trials bettered the recipe itself: {_scores(found)} "
+            f"None of the {gain.others:,} other finished trials bettered the recipe itself: {_scores(found)} "
             f"on {gain.photos:,} validation photos."
+        )
+    if default.state != "finished":
+        return (
+            f"Trial {found.number} has {_scores(found)} on {gain.photos:,} validation photos; the "
+            "recipe itself never reached a finite loss."
         )
     interval = f"{gain.mean:.3f} +- {gain.margin:.3f}"
     if gain.is_beyond_noise:
@@ -167,6 +177,8 @@ def _points(trials: Sequence[Trial]) -> tuple[list[int], list[float]]:
 
 
 def _scores(trial: Trial) -> str:
+    if trial.state != "finished":
+        return "no finite loss"
     return (
         f"log loss {trial.validation_log_loss:.3f} and accuracy "
         f"{100 * trial.validation_accuracy:.1f} %"

@@ -153,6 +153,7 @@ def tune(
         display.stdout_console().print(_text(found))
     else:
         display.write_frame(found.table, form)
+        display.stderr_console().print(found.sentence, soft_wrap=True)
     if found.ended != "trials":
         why = "Stopped by Ctrl-C" if found.ended == "interrupted" else "The time is up"
         display.stderr_console().print(
