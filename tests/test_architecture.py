@@ -34,6 +34,8 @@ LAYERS = (
 QUICK = (
     "tlearn",
     "tlearn.backbones",
+    "tlearn.choosing",
+    "tlearn.choosing.search_space",
     "tlearn.cli",
     "tlearn.datasets",
     "tlearn.errors",

@@ -119,6 +119,24 @@ def test_a_stage_that_is_worse_on_validation_is_undone_and_said():
     )
 
 
+def test_each_epoch_is_told_as_it_ends_and_may_end_the_training():
+    told: list[tuple[str, int]] = []
+
+    class Enough(Exception):
+        pass
+
+    def after_epoch(stage, row):
+        assert row["val_log_loss"] > 0
+        told.append((stage.name, row["epoch"]))
+        if len(told) == 3:
+            raise Enough
+
+    plan = quick(head_epochs=2, epochs=3)
+    with pytest.raises(Enough):
+        stages.run(small_model(), plan, batches(48, 0), batches(24, 1), after_epoch=after_epoch)
+    assert told == [("head", 1), ("head", 2), ("unfreeze", 1)]
+
+
 def test_the_best_epoch_is_that_of_the_lowest_log_loss_and_patience_counts_from_it():
     model = small_model()
     keeper = KeepBest(patience=2)

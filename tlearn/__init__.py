@@ -23,6 +23,7 @@ from tlearn.version import __version__
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
     from tlearn.choosing.shortlist import shortlist
+    from tlearn.choosing.tuning import tune
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -40,6 +41,7 @@ __all__ = [
     "report",
     "shortlist",
     "stages",
+    "tune",
 ]
 
 _HOME = {
@@ -49,6 +51,7 @@ _HOME = {
     "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",
     "shortlist": "tlearn.choosing.shortlist",
+    "tune": "tlearn.choosing.tuning",
 }
 
 

@@ -8,6 +8,7 @@ TlearnError
 │   └── WeightsUnavailable   its pretrained weights cannot be had here
 ├── RecipeError         no such recipe, or arguments it does not take  (also a ValueError)
 ├── TrainingError       training never reached a finite loss
+├── TuningError         a search of settings cannot be begun, or not go on
 ├── RunError            a run folder is missing, unfinished or damaged
 ├── ExportError         the exported model does not answer as the trained one did
 ├── CacheError          features cannot be kept, or not be read back
@@ -33,6 +34,7 @@ __all__ = [
     "SizeError",
     "TlearnError",
     "TrainingError",
+    "TuningError",
     "WeightsUnavailable",
 ]
 
@@ -63,6 +65,10 @@ class RecipeError(TlearnError, ValueError):
 
 class TrainingError(TlearnError):
     """Training never reached a finite loss on the validation split."""
+
+
+class TuningError(TlearnError):
+    """A search of settings cannot be begun, or its folder holds another one or is in use."""
 
 
 class RunError(TlearnError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
 from tlearn import datasets, heads, splits, stages, training_data
@@ -17,6 +18,7 @@ from tlearn.features import keeping
 from tlearn.photos import pipeline
 from tlearn.progress import SILENT, Progress
 from tlearn.recipes import schedules
+from tlearn.stages.watching import AfterEpoch
 
 __all__ = ["Job", "read"]
 
@@ -130,8 +132,12 @@ class Job:
             progress=progress,
         )
 
-    def run(self) -> stages.Training:
+    def run(self, *, after_epoch: AfterEpoch | None = None) -> stages.Training:
         """Train the model by its stages.
+
+        Args:
+            after_epoch: Called with the stage and the epoch's row of history. What it raises ends
+                the training there and then.
 
         Returns:
             What happened; `model` ends with the best weights.
@@ -154,7 +160,21 @@ class Job:
             self.in_order(self.validation),
             kept=self.kept,
             progress=self._progress,
+            after_epoch=after_epoch,
         )
+
+    def validation_probabilities(self) -> np.ndarray:
+        """What the trained model says of the validation photos, from kept features where it can.
+
+        Returns:
+            float32 `(validation photos, classes)`, in the order of `validation`.
+        """
+        material = self.kept(self.stages[-1])
+        model = self.model if material is None else material.model
+        batches = self.in_order(self.validation) if material is None else material.validation
+        with precisions.exact():
+            found = [model.predict_on_batch(inputs) for inputs, _ in batches]
+        return np.concatenate(found)
 
     def in_order(self, examples: pd.DataFrame) -> Any:
         """Photos as the model sees them when it does not train: in order, not augmented.

@@ -18,6 +18,7 @@ from tlearn.cli import (
     sample_set,
     shortlisting,
     training,
+    tuning,
 )
 from tlearn.cli.failures import Verbs
 from tlearn.version import __version__
@@ -59,6 +60,7 @@ def _root(
 for _verb, _function, _example in (
     ("shortlist", shortlisting.shortlist, shortlisting.EXAMPLE),
     ("finetune", training.finetune, training.EXAMPLE),
+    ("tune", tuning.tune, tuning.EXAMPLE),
     ("report", results.report, results.REPORT_EXAMPLE),
     ("predict", answers.predict, answers.PREDICT_EXAMPLE),
     ("classify", answers.classify, answers.CLASSIFY_EXAMPLE),

@@ -22,6 +22,7 @@ __all__ = ["Bars", "Lines", "watch"]
 
 # Nobody thinks in batches: their number moves the bar, and the note has photos per second.
 _BATCHES = "batches"
+_SLOW = 0.05  # steps a second; below it the rate would be shown as 0.0
 _WIDE = 100
 _NARROW = 60
 
@@ -44,7 +45,7 @@ class _Rate(ProgressColumn):
     def render(self, task: rich.progress.Task) -> Text:
         """Such as `48 photos/s`, or `48/s` where there is little room."""
         speed = task.finished_speed or task.speed
-        if speed is None or task.fields["unit"] == _BATCHES:
+        if speed is None or speed < _SLOW or task.fields["unit"] == _BATCHES:
             return Text("")
         return Text(
             f"{_round(speed)} {task.fields['unit']}/s" if self.named else f"{_round(speed)}/s"
@@ -123,7 +124,7 @@ class _Step(Task):
             line = f"{self.description}: {amount} in {_duration(seconds)}"
         else:
             line = f"{self.description}: done in {_duration(seconds)}"
-        if self.done and seconds >= 0.05 and self.unit != _BATCHES:
+        if self.done > _SLOW * seconds and seconds >= 0.05 and self.unit != _BATCHES:
             line += f", {_round(self.done / seconds)} {self.unit}/s"
         return f"{line}, {self.text}" if self.text else line
 

@@ -74,7 +74,7 @@ def finetune(
     starting.load_tensorflow(context)
     from tlearn import workflow
 
-    given = starting.given(
+    more = starting.given(
         {
             "recipe": recipe,
             "recipe_options": overrides or None,
@@ -92,7 +92,7 @@ def finetune(
         }
     )
     run = workflow.finetune(
-        dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **given
+        dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **more
     )
     display.stdout_console().print(summary(run, output))
 

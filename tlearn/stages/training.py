@@ -18,7 +18,7 @@ from tlearn.stages import freezing, optimizer
 from tlearn.stages.material import Batches, Material
 from tlearn.stages.solving import solve
 from tlearn.stages.stage import Stage
-from tlearn.stages.watching import Best, History, KeepBest, PhotosSeen
+from tlearn.stages.watching import AfterEpoch, Best, History, KeepBest, PhotosSeen
 
 __all__ = ["Training", "run"]
 
@@ -48,6 +48,7 @@ def run(
     kept: Callable[[Stage], Material | None] | None = None,
     progress: Progress = SILENT,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    after_epoch: AfterEpoch | None = None,
 ) -> Training:
     """Fine-tune a model by stages. Works on any Keras classifier and any tf.data sets.
 
@@ -66,6 +67,8 @@ def run(
             `None` where the stage is to train on `train`.
         progress: Who watches.
         callbacks: More Keras callbacks, called in each stage.
+        after_epoch: Called with the stage and the epoch's row of history. What it raises ends the
+            training there and then.
 
     Returns:
         The history and a table of the stages.
@@ -98,8 +101,10 @@ def run(
         fits = stage.solver != "lbfgs" or material.head is None
         if material.head is not None and not fits:
             found, rows = solve(model, stage, material.head, progress)
+            if after_epoch:
+                after_epoch(stage, rows[0])
         else:
-            found, rows = _fit(model, stage, material, progress, callbacks)
+            found, rows = _fit(model, stage, material, progress, callbacks, after_epoch)
         history += rows
         better = found is not None and found.beats(best)
         table.append(
@@ -140,6 +145,7 @@ def _fit(
     material: Material,
     progress: Progress,
     callbacks: Sequence[keras.callbacks.Callback],
+    after_epoch: AfterEpoch | None,
 ) -> tuple[Best | None, list[dict[str, Any]]]:
     """Fit what trains by AdamW; the best epoch, and a row of history for each."""
     classes = int(model.output_shape[-1])
@@ -147,7 +153,10 @@ def _fit(
     held_out = _counted(_one_hot(material.validation, classes))
     steps = len(batches)
     _compile(material.model, model, stage, steps)
-    keeper, writer = KeepBest(stage.patience, of=model), History(stage, steps, progress)
+    keeper, writer = (
+        KeepBest(stage.patience, of=model),
+        History(stage, steps, progress, after_epoch),
+    )
     try:
         material.model.fit(
             batches,

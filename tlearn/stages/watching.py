@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -12,7 +12,9 @@ import keras
 from tlearn.progress import Progress, Task
 from tlearn.stages.stage import Stage
 
-__all__ = ["Best", "History", "KeepBest", "PhotosSeen"]
+__all__ = ["AfterEpoch", "Best", "History", "KeepBest", "PhotosSeen"]
+
+AfterEpoch = Callable[[Stage, Mapping[str, Any]], None]
 
 
 @keras.saving.register_keras_serializable("tlearn")
@@ -105,14 +107,18 @@ class History(keras.callbacks.Callback):
         stage: The stage that is being fitted.
         steps: Batches of an epoch.
         progress: Who watches.
+        after_epoch: Called with the stage and each row.
     """
 
-    def __init__(self, stage: Stage, steps: int, progress: Progress) -> None:
+    def __init__(
+        self, stage: Stage, steps: int, progress: Progress, after_epoch: AfterEpoch | None = None
+    ) -> None:
         super().__init__()
         self.rows: list[dict[str, Any]] = []
         self._stage = stage
         self._steps = steps
         self._progress = progress
+        self._after_epoch = after_epoch
         self._task: Task | None = None
         self._started = 0.0
         self._trained = 0.0
@@ -164,6 +170,8 @@ class History(keras.callbacks.Callback):
                 f"log loss {scores['val_log_loss']:.3f}"
             )
         self.close()
+        if self._after_epoch is not None:
+            self._after_epoch(self._stage, self.rows[-1])
 
     def close(self, error: BaseException | None = None) -> None:
         """End the task of the epoch under way.
