@@ -22,6 +22,7 @@ from tlearn.version import __version__
 
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
+    from tlearn.choosing.learning_rate import lr_find
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -34,6 +35,7 @@ __all__ = [
     "classify",
     "errors",
     "finetune",
+    "lr_find",
     "predict",
     "recipes",
     "report",
@@ -44,6 +46,7 @@ _HOME = {
     "Run": "tlearn.runs",
     "classify": "tlearn.prediction.pretrained",
     "finetune": "tlearn.workflow",
+    "lr_find": "tlearn.choosing.learning_rate",
     "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",
 }

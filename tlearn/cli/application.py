@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from tlearn.cli import answers, cache_folder, catalogue, quieting, results, sample_set, training
+from tlearn.cli import (
+    answers,
+    cache_folder,
+    catalogue,
+    quieting,
+    rate_search,
+    results,
+    sample_set,
+    training,
+)
 from tlearn.cli.failures import Verbs
 from tlearn.version import __version__
 
@@ -49,6 +58,7 @@ def _root(
 
 for _verb, _function, _example in (
     ("finetune", training.finetune, training.EXAMPLE),
+    ("lr-find", rate_search.lr_find, rate_search.EXAMPLE),
     ("report", results.report, results.REPORT_EXAMPLE),
     ("predict", answers.predict, answers.PREDICT_EXAMPLE),
     ("classify", answers.classify, answers.CLASSIFY_EXAMPLE),

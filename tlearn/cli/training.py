@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from tlearn.cli import display, options
+from tlearn.cli import display, options, values
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,7 +54,7 @@ def finetune(
     from tlearn.cli.progress import watch
     from tlearn.cli.quieting import load_tensorflow
 
-    overrides = _given(
+    overrides = values.given(
         {
             "epochs": epochs,
             "learning_rate": learning_rate,
@@ -75,7 +74,7 @@ def finetune(
     load_tensorflow(debug=context.find_root().params["debug"])
     from tlearn import workflow
 
-    given = _given(
+    given = values.given(
         {
             "recipe": recipe,
             "recipe_options": overrides or None,
@@ -96,15 +95,6 @@ def finetune(
         dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **given
     )
     display.stdout_console().print(summary(run, output))
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Only what the user said, as plain values, so that the library's defaults stay its own."""
-    return {
-        key: value.value if isinstance(value, Enum) else value
-        for key, value in options.items()
-        if value is not None
-    }
 
 
 def summary(run: Run, output: Path) -> RenderableType:
