@@ -76,7 +76,7 @@ def test_every_example_is_understood(verb: str) -> None:
 @pytest.mark.parametrize("verb", sorted(COMMANDS))
 def test_every_verb_and_option_is_documented_with_an_example(verb: str) -> None:
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    sections = dict(re.findall(r"^## `tlearn (\w+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    sections = dict(re.findall(r"^## `tlearn ([\w-]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
     assert verb in sections, "docs/cli.md has no section of this name"
     assert f"```\ntlearn {verb}" in sections[verb], "the section has no example"
     named = set(re.findall(r"`(-{1,2}[\w-]+)", sections[verb]))

@@ -22,6 +22,7 @@ from tlearn.version import __version__
 
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
+    from tlearn.choosing.learning_rate import lr_find
     from tlearn.choosing.shortlist import shortlist
     from tlearn.choosing.tuning import tune
     from tlearn.prediction.pretrained import classify
@@ -36,6 +37,7 @@ __all__ = [
     "classify",
     "errors",
     "finetune",
+    "lr_find",
     "predict",
     "recipes",
     "report",
@@ -48,6 +50,7 @@ _HOME = {
     "Run": "tlearn.runs",
     "classify": "tlearn.prediction.pretrained",
     "finetune": "tlearn.workflow",
+    "lr_find": "tlearn.choosing.learning_rate",
     "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",
     "shortlist": "tlearn.choosing.shortlist",

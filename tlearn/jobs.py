@@ -15,9 +15,12 @@ from tlearn import precision as precisions
 from tlearn.datasets import Dataset
 from tlearn.errors import DatasetError
 from tlearn.features import keeping
+from tlearn.networks import folding
 from tlearn.photos import pipeline
 from tlearn.progress import SILENT, Progress
 from tlearn.recipes import schedules
+from tlearn.stages import freezing
+from tlearn.stages.material import Material
 from tlearn.stages.watching import AfterEpoch
 
 __all__ = ["Job", "read"]
@@ -80,6 +83,7 @@ class Job:
         progress: Who watches.
 
     Attributes:
+        data: The photos, divided.
         model: The flat classifier on raw pixels.
         stages: The stages, in order.
         train: Table of the training photos.
@@ -102,7 +106,7 @@ class Job:
         seed: int = 0,
         progress: Progress = SILENT,
     ) -> None:
-        self._data = data
+        self.data = data
         self._resize_mode = resize_mode
         self._seed = seed
         self._progress = progress
@@ -132,10 +136,16 @@ class Job:
             progress=progress,
         )
 
-    def run(self, *, after_epoch: AfterEpoch | None = None) -> stages.Training:
+    def run(
+        self,
+        plan: Sequence[stages.Stage] | None = None,
+        *,
+        after_epoch: AfterEpoch | None = None,
+    ) -> stages.Training:
         """Train the model by its stages.
 
         Args:
+            plan: The first of its stages; all by default.
             after_epoch: Called with the stage and the epoch's row of history. What it raises ends
                 the training there and then.
 
@@ -147,16 +157,8 @@ class Job:
         """
         return stages.run(
             self.model,
-            self.stages,
-            lambda stage: training_data.for_stage(
-                stage,
-                self.train,
-                self._data.class_names,
-                image_size=self.image_size,
-                batch_size=self.batch_size,
-                resize_mode=self._resize_mode,
-                seed=self._seed,
-            ),
+            self.stages if plan is None else plan,
+            self._batches,
             self.in_order(self.validation),
             kept=self.kept,
             progress=self._progress,
@@ -176,6 +178,32 @@ class Job:
             found = [model.predict_on_batch(inputs) for inputs, _ in batches]
         return np.concatenate(found)
 
+    def material(self, stage: stages.Stage) -> Material:
+        """What one stage is fitted on; the model is frozen as the stage wants it.
+
+        Args:
+            stage: One of the stages.
+
+        Returns:
+            Kept features and the part of the model behind them, or where nothing is kept photos and
+            the whole model.
+        """
+        freezing.unfreeze(self.model, stage.unfreeze)
+        return self.kept(stage) or Material(
+            folding.quick(self.model), self._batches(stage), self.in_order(self.validation)
+        )
+
+    def _batches(self, stage: stages.Stage) -> Any:
+        return training_data.for_stage(
+            stage,
+            self.train,
+            self.data.class_names,
+            image_size=self.image_size,
+            batch_size=self.batch_size,
+            resize_mode=self._resize_mode,
+            seed=self._seed,
+        )
+
     def in_order(self, examples: pd.DataFrame) -> Any:
         """Photos as the model sees them when it does not train: in order, not augmented.
 
@@ -188,7 +216,7 @@ class Job:
         """
         return pipeline.batches(
             examples,
-            self._data.class_names,
+            self.data.class_names,
             image_size=self.image_size,
             batch_size=self.batch_size,
             resize_mode=self._resize_mode,

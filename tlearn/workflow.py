@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tlearn import backbones, evaluation, export, jobs, provenance, recipes, runs
 from tlearn import precision as precisions
-from tlearn.choosing import automatic
+from tlearn.choosing import automatic, learning_rate
 from tlearn.datasets import Dataset
 from tlearn.features.memory import budget as memory_budget
 from tlearn.photos import decoding
@@ -51,7 +51,8 @@ def finetune(
         backbone: A name or alias from `tlearn backbones`, or `"auto"` for the one that
             `tlearn shortlist` recommends of those whose weights are on this machine.
         recipe: A recipe function's name, a saved recipe's name, or a TOML file.
-        recipe_options: Arguments of the recipe that win over its own.
+        recipe_options: Arguments of the recipe that win over its own. A `learning_rate` of
+            `"auto"` is found by a range test before training, see `lr_find`.
         weights: `"imagenet"`, `"random"`, or the path of a weights file.
         image_size: Pixels along each side of what the model sees; by default the backbone's own.
         resize_mode: `"crop"`, `"pad"` or `"stretch"`.
@@ -123,17 +124,22 @@ def finetune(
     progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))
     clock.lap("data")
 
-    job = jobs.Job(
-        network,
-        data,
-        plan.stages(num_examples=int((data.examples["split"] == "train").sum())),
-        policy=policy,
-        budget=budget,
-        resize_mode=resize_mode,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    def job_of(plan: recipes.Recipe) -> jobs.Job:
+        return jobs.Job(
+            network,
+            data,
+            plan.stages(num_examples=int((data.examples["split"] == "train").sum())),
+            policy=policy,
+            budget=budget,
+            resize_mode=resize_mode,
+            batch_size=batch_size,
+            seed=seed,
+            progress=progress,
+        )
+
+    plan, rate = learning_rate.settled(plan, job_of, progress)
+    clock.lap("learning_rate")
+    job = job_of(plan)
     with runs.unfinished(output, name or provenance.run_name(data.name, chosen.name)) as folder:
         folder.write_class_names(data.class_names)
         folder.write_recipe(plan.dump(job.stages))
@@ -183,6 +189,7 @@ def finetune(
                 "precision": policy,
                 "recipe": plan.name,
                 "recipe_options": dict(plan.arguments),
+                "learning_rate": rate.info if rate else {},
                 "seed": seed,
                 "batch_size": job.batch_size,
                 "metrics": measured.metrics,

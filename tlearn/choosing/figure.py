@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlearn.files import atomic
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -42,10 +44,14 @@ def make(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def save(drawn: Figure, path: Path) -> None:
-    """Write a plot.
+    """Write a plot, whole or not at all.
 
     Args:
         drawn: The figure.
         path: The file; its suffix says the format, such as `.png` or `.svg`.
+
+    Raises:
+        RunError: The place cannot be written to.
     """
-    drawn.savefig(path, dpi=_DOTS_PER_INCH)
+    with atomic.replacing(path) as file:
+        drawn.savefig(file, dpi=_DOTS_PER_INCH, format=path.suffix.removeprefix(".") or "png")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from tlearn.cli import completion, display, starting
+from tlearn.cli import completion, display, quieting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ def predict(
         found: Run | str = runs.latest(root)
     else:
         found = run if Path(run).is_dir() else runs.load(run, root)
-    starting.load_tensorflow(context)
+    quieting.load_tensorflow_for(context)
     from tlearn.prediction import trained as prediction
 
     answers = prediction.predict(
@@ -95,7 +95,7 @@ def classify(
 
     backbones.resolve(backbone)
     finding.find(photos)
-    starting.load_tensorflow(context)
+    quieting.load_tensorflow_for(context)
     from tlearn.prediction import pretrained as classification
 
     show(

@@ -14,6 +14,7 @@ from tlearn.cli import (
     cache_folder,
     catalogue,
     quieting,
+    rate_search,
     results,
     sample_set,
     shortlisting,
@@ -60,6 +61,7 @@ def _root(
 for _verb, _function, _example in (
     ("shortlist", shortlisting.shortlist, shortlisting.EXAMPLE),
     ("finetune", training.finetune, training.EXAMPLE),
+    ("lr-find", rate_search.lr_find, rate_search.EXAMPLE),
     ("tune", tuning.tune, tuning.EXAMPLE),
     ("report", results.report, results.REPORT_EXAMPLE),
     ("predict", answers.predict, answers.PREDICT_EXAMPLE),

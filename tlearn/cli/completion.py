@@ -10,7 +10,7 @@ import contextlib
 
 import typer
 
-__all__ = ["backbone_lists", "backbone_names", "recipe_names", "run_names"]
+__all__ = ["backbone_lists", "backbone_names", "rates", "recipe_names", "run_names"]
 
 
 def backbone_names(incomplete: str) -> list[tuple[str, str]]:
@@ -40,6 +40,11 @@ def recipe_names(incomplete: str) -> list[tuple[str, str]]:
         known = [*(recipes.load(name) for name in recipes.FUNCTIONS), *recipes.saved()]
         return [(one.name, one.situation) for one in known if one.name.startswith(incomplete)]
     return []
+
+
+def rates(incomplete: str) -> list[tuple[str, str]]:
+    """The one learning rate that is a word."""
+    return [("auto", "found by a range test")] if "auto".startswith(incomplete) else []
 
 
 def run_names(context: typer.Context, incomplete: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tlearn.cli import completion
+from tlearn.cli import completion, values
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 
 __all__ = [
@@ -181,10 +181,13 @@ EpochsOption = Annotated[
     ),
 ]
 LearningRateOption = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         metavar="RATE",
-        help="Peak learning rate, of the unfrozen stages where there are any.",
+        help="Peak learning rate, of the unfrozen stages where there are any; or auto, to find one "
+        "as `tlearn lr-find` does.",
+        callback=values.learning_rate,
+        autocompletion=completion.rates,
         rich_help_panel=_RECIPE,
     ),
 ]

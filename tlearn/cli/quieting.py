@@ -8,9 +8,11 @@ import os
 import sys
 import warnings
 
+import typer
+
 from tlearn.hushing import hushed
 
-__all__ = ["load_tensorflow", "quiet"]
+__all__ = ["load_tensorflow", "load_tensorflow_for", "quiet"]
 
 
 def quiet() -> None:
@@ -51,3 +53,8 @@ def load_tensorflow(*, debug: bool = False) -> None:
         if told:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
+
+
+def load_tensorflow_for(context: typer.Context) -> None:
+    """Load TensorFlow, with its chatter where `--debug` was given."""
+    load_tensorflow(debug=context.find_root().params["debug"])

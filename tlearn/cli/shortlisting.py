@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from tlearn.cli import completion, display, options, starting
+from tlearn.cli import completion, display, options, quieting, values
 from tlearn.cli.display import ListFormat
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ def shortlist(
         candidates.named(names)
     if budget is not None:
         durations.parse(budget)
-    starting.load_tensorflow(context)
+    quieting.load_tensorflow_for(context)
     from tlearn.choosing.shortlist import shortlist as compare
     from tlearn.cli.progress import watch
 
-    given = starting.given(
+    given = values.given(
         {
             "backbones": names,
             "budget": budget,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tlearn.cli import display, options, starting
+from tlearn.cli import display, options, quieting, values
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +54,7 @@ def finetune(
     from tlearn.choosing import automatic
     from tlearn.cli.progress import watch
 
-    overrides = starting.given(
+    overrides = values.given(
         {
             "epochs": epochs,
             "learning_rate": learning_rate,
@@ -71,10 +71,10 @@ def finetune(
     # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
     automatic.check_backbone(backbone)
     recipes.load(recipe or "freeze_then_unfreeze").with_arguments(overrides)
-    starting.load_tensorflow(context)
+    quieting.load_tensorflow_for(context)
     from tlearn import workflow
 
-    more = starting.given(
+    more = values.given(
         {
             "recipe": recipe,
             "recipe_options": overrides or None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tlearn.cli import display, options, starting
+from tlearn.cli import display, options, quieting, values
 from tlearn.cli.display import ListFormat
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def tune(
     from tlearn.choosing import durations, search_space
     from tlearn.cli.progress import watch
 
-    fixed = starting.given(
+    fixed = values.given(
         {
             "epochs": epochs,
             "learning_rate": learning_rate,
@@ -117,10 +117,10 @@ def tune(
     backbones.resolve(backbone)
     start = recipes.load(recipe or "freeze_then_unfreeze").with_arguments(fixed)
     search_space.of(start, fixed)
-    starting.load_tensorflow(context)
+    quieting.load_tensorflow_for(context)
     from tlearn.choosing import tuning
 
-    more = starting.given(
+    more = values.given(
         {
             "recipe": recipe,
             "weights": weights,

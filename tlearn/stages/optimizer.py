@@ -10,7 +10,7 @@ import keras
 from tlearn.stages import freezing
 from tlearn.stages.stage import Stage
 
-__all__ = ["DiscriminativeAdamW", "make", "rate_factors"]
+__all__ = ["DiscriminativeAdamW", "make", "rate_factors", "rising"]
 
 _NO_DECAY = ["bias", "gamma", "beta"]
 
@@ -74,6 +74,31 @@ def make(model: keras.Model, stage: Stage, steps: int) -> keras.optimizers.Optim
         warmup_target=stage.learning_rate if rising else None,
         warmup_steps=rising,
     )
+    return _scheduled(model, stage, schedule)
+
+
+def rising(
+    model: keras.Model, stage: Stage, *, lowest: float, highest: float, steps: int
+) -> keras.optimizers.Optimizer:
+    """The optimizer of a stage, but for its rate: that rises by the same factor with each step.
+
+    Args:
+        model: The model, with `trainable` already set as the stage wants it.
+        stage: Decays; its rate and warm-up are not used.
+        lowest: The rate of the first step, above 0.
+        highest: The rate of the last step.
+        steps: Steps from the first to the last, at least 2.
+
+    Returns:
+        An optimizer that is not yet built.
+    """
+    schedule = keras.optimizers.schedules.ExponentialDecay(
+        initial_learning_rate=lowest, decay_steps=steps - 1, decay_rate=highest / lowest
+    )
+    return _scheduled(model, stage, schedule)
+
+
+def _scheduled(model: keras.Model, stage: Stage, schedule: Any) -> keras.optimizers.Optimizer:
     optimizer = DiscriminativeAdamW(
         learning_rate=schedule,
         weight_decay=stage.weight_decay,

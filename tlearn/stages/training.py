@@ -14,7 +14,7 @@ import tensorflow as tf
 from tlearn.errors import TrainingError
 from tlearn.networks import folding
 from tlearn.progress import SILENT, Progress
-from tlearn.stages import freezing, optimizer
+from tlearn.stages import compiling, freezing, optimizer
 from tlearn.stages.material import Batches, Material
 from tlearn.stages.solving import solve
 from tlearn.stages.stage import Stage
@@ -149,8 +149,8 @@ def _fit(
 ) -> tuple[Best | None, list[dict[str, Any]]]:
     """Fit what trains by AdamW; the best epoch, and a row of history for each."""
     classes = int(model.output_shape[-1])
-    batches = _counted(_one_hot(material.train, classes))
-    held_out = _counted(_one_hot(material.validation, classes))
+    batches = _counted(compiling.one_hot(material.train, classes))
+    held_out = _counted(compiling.one_hot(material.validation, classes))
     steps = len(batches)
     _compile(material.model, model, stage, steps)
     keeper, writer = (
@@ -177,12 +177,10 @@ def _score(best: Best | None) -> str:
 
 
 def _compile(fitted: keras.Model, model: keras.Model, stage: Stage, steps: int) -> None:
-    logits = _gives_logits(model)
+    logits = compiling.gives_logits(model)
     fitted.compile(
         optimizer=optimizer.make(model, stage, steps * stage.epochs),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=logits, label_smoothing=stage.label_smoothing
-        ),
+        loss=compiling.loss_of(model, stage),
         metrics=[
             keras.metrics.CategoricalAccuracy(name="accuracy"),
             keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=logits),
@@ -193,33 +191,12 @@ def _compile(fitted: keras.Model, model: keras.Model, stage: Stage, steps: int) 
 
 def _compile_plain(model: keras.Model, validation: Batches) -> None:
     """Compile so that `evaluate` works on the caller's labels and `load_model` needs no tlearn."""
-    logits = _gives_logits(model)
+    logits = compiling.gives_logits(model)
     one_hot = len(validation.element_spec[1].shape) > 1
     losses = keras.losses
     loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
     # SGD has no slots, so the saved model is no larger and loads without a word.
     model.compile(optimizer="sgd", loss=loss(from_logits=logits), metrics=["accuracy"])
-
-
-def _gives_logits(model: keras.Model) -> bool:
-    """Whether the last layer gives raw scores: it has no activation, or a linear one."""
-    last = model.layers[-1]
-    while isinstance(last, keras.Model):
-        last = last.layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return False
-    activation = getattr(last, "activation", None)
-    return activation is None or activation is keras.activations.linear
-
-
-def _one_hot(batches: Batches, classes: int) -> Batches:
-    if len(batches.element_spec[1].shape) > 1:
-        return batches
-
-    def encode(inputs: Any, labels: Any, *weights: Any) -> tuple[Any, ...]:
-        return (inputs, keras.ops.one_hot(labels, classes), *weights)
-
-    return batches.map(encode)
 
 
 def _counted(batches: Batches) -> Batches:
