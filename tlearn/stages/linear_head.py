@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-__all__ = ["PENALTIES", "LinearHead", "Solution", "fit", "path", "score"]
+__all__ = ["LinearHead", "PENALTIES", "Solution", "fit", "path", "score"]
 
 Array = np.ndarray[Any, Any]
 
