@@ -30,14 +30,15 @@ class Pool:
     def draw(self, per_class: int | None, seed: int) -> datasets.Dataset:
         """So many photos of each class (all where there are fewer, or with `None`), divided.
 
-        The command's own split divides them into train and validation, by the same seed.
+        The command's own split divides them into train and validation, by a seed of its own: that
+        of the test split would find none that were near enough to the test to be taken.
         """
         drawn = self.free.sample(frac=1, random_state=seed)
         if per_class is not None:
             drawn = drawn[drawn.groupby("label").cumcount() < per_class]
         drawn = drawn.sort_index().reset_index(drop=True).assign(split=None)
         part = dataclasses.replace(self.data, examples=drawn)
-        return splits.make(part, validation=VALIDATION, test=0.0, seed=seed)
+        return splits.make(part, validation=VALIDATION, test=0.0, seed=seed + 1)
 
 
 def pool(photos: str, judged_by: str = "test") -> Pool:

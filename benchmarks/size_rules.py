@@ -89,7 +89,7 @@ def plan(method: str, num_examples: int, num_classes: int) -> tuple[tuple[Stage,
             given[key] = json.loads(text)
     batch = given.pop("batch_size", None)
     recipe = recipes.load("freeze_then_unfreeze" if name == "default" else name)
-    return recipe.with_arguments(given).stages(num_examples), batch
+    return recipe.with_arguments(given).stages(num_examples, num_classes), batch
 
 
 class Trainer:

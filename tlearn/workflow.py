@@ -106,7 +106,10 @@ def finetune(
     job = jobs.Job(
         network,
         data,
-        plan.stages(num_examples=int((data.examples["split"] == "train").sum())),
+        plan.stages(
+            num_examples=int((data.examples["split"] == "train").sum()),
+            num_classes=len(data.class_names),
+        ),
         policy=policy,
         budget=budget,
         resize_mode=resize_mode,

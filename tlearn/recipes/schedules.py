@@ -12,13 +12,17 @@ __all__ = [
     "batch_size",
     "epochs_for_steps",
     "head_epochs",
+    "is_head_alone",
     "patience",
     "unfrozen_epochs",
+    "unfrozen_rate",
     "views",
 ]
 
 _HEAD_STEPS = 300
 _UNFROZEN_STEPS = 430
+_UNFROZEN_RATE = 1e-3
+_FEW_OF_A_CLASS = 6
 
 
 def batch_size(num_examples: int) -> int:
@@ -56,9 +60,40 @@ def head_epochs(num_examples: int) -> int:
     return epochs_for_steps(_HEAD_STEPS, num_examples, least=2, most=20)
 
 
+def is_head_alone(num_examples: int, num_classes: int | None) -> bool:
+    """Whether there are too few photos of each class to unfreeze anything: fewer than 6 to train on.
+
+    So few move the backbone to where they are told apart by chance, and there are too few beside
+    them to tell that it went wrong; docs/recipes.md has the measurement.
+
+    Args:
+        num_examples: Photos in the training split.
+        num_classes: Number of classes; `None` where it is not known.
+
+    Returns:
+        True where the head should train alone.
+    """
+    return num_classes is not None and num_examples < _FEW_OF_A_CLASS * num_classes
+
+
 def unfrozen_epochs(num_examples: int) -> int:
     """Epochs for what is unfrozen: about 430 steps, 4 to 15 epochs."""
     return epochs_for_steps(_UNFROZEN_STEPS, num_examples, least=4, most=15)
+
+
+def unfrozen_rate(num_examples: int) -> float:
+    """Peak rate of what is unfrozen: 1e-3 at 32 photos a step, and in proportion at fewer.
+
+    With few photos in a step the gradient is rougher, and the same rate shakes the weights more
+    (the linear scaling rule, Goyal et al. 2017).
+
+    Args:
+        num_examples: Photos in the training split, at least 1.
+
+    Returns:
+        2.5e-4, 5e-4 or 1e-3.
+    """
+    return _UNFROZEN_RATE * batch_size(num_examples) / 32
 
 
 def patience(epochs: int) -> int:
