@@ -48,7 +48,7 @@ def test_a_saved_call_is_told_the_number_of_classes_where_its_function_counts_th
 
 def test_with_fewer_photos_in_a_step_the_unfreeze_is_slower():
     rates = [recipes.freeze_then_unfreeze(size)[-1].learning_rate for size in (100, 300, 1000)]
-    assert rates == [2.5e-4, 5e-4, 1e-3]
+    assert rates == [5e-4, 7.1e-4, 1e-3]
 
 
 def test_gradual_unfreeze_opens_more_with_each_stage_at_a_lower_rate():

@@ -189,10 +189,10 @@ def test_an_average_that_is_worse_than_the_best_epoch_is_not_kept():
 
 @pytest.mark.parametrize(
     ("better", "worse"),
-    [((0.9, 0.5), (0.8, 0.1)), ((0.9, 0.4), (0.9, 0.5))],
-    ids=["more accurate", "as accurate, lower log loss"],
+    [((0.8, 0.1), (0.9, 0.5)), ((0.9, 0.4), (0.8, 0.4))],
+    ids=["lower log loss", "the same log loss, more accurate"],
 )
-def test_a_stage_replaces_another_only_when_it_is_no_less_accurate(better, worse):
+def test_a_stage_replaces_another_only_when_its_log_loss_is_no_higher(better, worse):
     assert Best(*better, 1, []).beats(Best(*worse, 1, []))
     assert not Best(*worse, 1, []).beats(Best(*better, 1, []))
     assert not Best(*better, 1, []).beats(Best(*better, 1, []))

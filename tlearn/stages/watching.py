@@ -51,10 +51,13 @@ class Best:
         self.weights = weights
 
     def beats(self, other: Best | None) -> bool:
-        """Whether this is more accurate than `other`, or as accurate with a lower log loss."""
+        """Whether this has a lower log loss than `other`, or the same and is more accurate.
+
+        Log loss comes first, since on few photos accuracy moves in steps that are mostly noise.
+        """
         if other is None:
             return True
-        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
+        return (-self.log_loss, self.accuracy) > (-other.log_loss, other.accuracy)
 
 
 class Average(keras.callbacks.Callback):
