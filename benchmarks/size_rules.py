@@ -48,6 +48,7 @@ from tlearn.features import keeping
 from tlearn.features.memory import budget
 from tlearn.photos import decoding
 from tlearn.stages import Stage
+from tlearn.stages.material import Material
 from tlearn.training_data import class_weights
 
 _RESAMPLES = 2000
@@ -102,15 +103,13 @@ class Trainer:
         self._weights = self._network.get_weights()
         self._budget = budget(None)
 
-    def run(
-        self, method: str, data: datasets.Dataset, seed: int
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Probabilities `(judges, classes)`, and what the run was like."""
+    def job(self, method: str, data: datasets.Dataset, seed: int) -> jobs.Job:
+        """A method on photos that were drawn, ready to be trained; the last one's model is gone."""
         self._network.set_weights(self._weights)
         keras.utils.set_random_seed(seed)
         train = int((data.examples["split"] == "train").sum())
         stages, batch = plan(method, train, len(data.class_names))
-        job = jobs.Job(
+        return jobs.Job(
             self._network,
             data,
             stages,
@@ -119,7 +118,13 @@ class Trainer:
             resize_mode=decoding.DEFAULT_RESIZE,
             batch_size=batch,
         )
-        judged = self._judged(job)  # before training, since what is kept is of the old weights
+
+    def run(
+        self, method: str, data: datasets.Dataset, seed: int
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Probabilities `(judges, classes)`, and what the run was like."""
+        job = self.job(method, data, seed)
+        judged = self.judged(job)
         job.kept(job.stages[0])
         cpu, wall = time.process_time(), time.perf_counter()
         training = job.run()
@@ -130,7 +135,7 @@ class Trainer:
         answers = np.concatenate([judged.model.predict_on_batch(x) for x, _ in judged.validation])
         kept = training.stages[training.stages["kept"]].iloc[0]
         return answers, {
-            "train": train,
+            "train": len(job.train),
             "validation": len(job.validation),
             "kept_stage": kept["stage"],
             "validation_accuracy": round(float(kept["validation_accuracy"]), 4),
@@ -138,8 +143,11 @@ class Trainer:
             **spent,
         }
 
-    def _judged(self, job: jobs.Job) -> Any:
-        """The judging photos' features, and the part of the network behind them."""
+    def judged(self, job: jobs.Job) -> Material:
+        """The judging photos' features, and the part of the network behind them.
+
+        To be asked for before the job is run, since what is kept is of the pretrained weights.
+        """
         photos = keeping.Photos(
             train=job.train,
             validation=self.pool.judges,
@@ -150,7 +158,11 @@ class Trainer:
             seed=0,
             class_weights=class_weights(job.train["label"], self.pool.data.class_names),
         )
-        return keeping.Kept(job.model, job.stages, photos, budget=self._budget)(job.stages[-1])
+        kept = keeping.Kept(job.model, job.stages, photos, budget=self._budget)
+        found = kept(job.stages[-1])
+        if found is None:
+            raise SystemExit("Nothing is kept, so that each run would decode all photos anew.")
+        return found
 
 
 def figures(answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -181,7 +193,7 @@ def cell(runs: list[dict[str, Any]], hits: np.ndarray, before: dict[str, np.ndar
     return {
         **found,
         "interval": interval(hits),
-        "undone": sum(run["kept_stage"] == "head" for run in runs),
+        "ended_with_the_head": sum(run["kept_stage"] == "head" for run in runs),
         "difference": {
             method: {
                 "accuracy": round(float(np.mean(hits - theirs)), 4),
