@@ -27,7 +27,7 @@ def test_with_few_photos_of_each_class_the_default_trains_the_head_alone():
         return [stage.name for stage in recipe]
 
     assert names(42, num_classes=10) == ["head"]
-    assert names(85, num_classes=10) == names(42, num_classes=6) == ["head", "unfreeze"]
+    assert names(210, num_classes=10) == names(42, num_classes=4) == ["head", "unfreeze"]
     assert names(42) == ["head", "unfreeze"]  # the classes are not known
 
 
@@ -46,9 +46,11 @@ def test_a_saved_call_is_told_the_number_of_classes_where_its_function_counts_th
         assert recipe.stages(42, num_classes=10)
 
 
-def test_with_fewer_photos_in_a_step_the_unfreeze_is_slower():
-    rates = [recipes.freeze_then_unfreeze(size)[-1].learning_rate for size in (100, 300, 1000)]
-    assert rates == [5e-4, 7.1e-4, 1e-3]
+def test_with_fewer_photos_in_a_step_the_unfreeze_is_slower_and_its_weights_are_averaged():
+    stages = [recipes.freeze_then_unfreeze(size)[-1] for size in (100, 300, 1000)]
+    assert [stage.learning_rate for stage in stages] == [5e-4, 7.1e-4, 1e-3]
+    assert [stage.average for stage in stages] == [0.5, 0.5, 0.0]
+    assert recipes.freeze_then_unfreeze(1000, average=0.25)[-1].average == 0.25
 
 
 def test_gradual_unfreeze_opens_more_with_each_stage_at_a_lower_rate():

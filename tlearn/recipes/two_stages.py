@@ -23,7 +23,7 @@ def freeze_then_unfreeze(
     layer_decay: float = 0.9,
     weight_decay: float = 1e-4,
     label_smoothing: float = 0.1,
-    average: float = 0.5,
+    average: float | None = None,
     augmentation: str = "light",
     mirror: bool = True,
     hue: bool = True,
@@ -36,8 +36,8 @@ def freeze_then_unfreeze(
 
     The default. The head comes first so that its random start does not tear up what the backbone
     knows (LP-FT, Kumar et al. 2022); deeper blocks move more slowly (discriminative rates, Howard
-    and Ruder 2018); BatchNorm stays in inference mode; the weights after the last epochs are
-    averaged (Izmailov et al. 2018).
+    and Ruder 2018); BatchNorm stays in inference mode; with few photos the weights after the last
+    epochs are averaged (Izmailov et al. 2018).
 
     Args:
         num_examples: Photos in the training split; the rules of size start from it.
@@ -55,7 +55,8 @@ def freeze_then_unfreeze(
         weight_decay: Decoupled weight decay of AdamW, on kernels only.
         label_smoothing: 0 to below 1.
         average: The share of the epochs after unfreezing, counted from the end, after which the
-            weights are averaged, 0 to 1.
+            weights are averaged, 0 to 1; by default by the number of photos, see
+            `schedules.average`.
         augmentation: `"none"`, `"light"` or `"strong"`.
         mirror: Whether photos may be mirrored.
         hue: Whether hues may be shifted.
@@ -100,7 +101,7 @@ def freeze_then_unfreeze(
         epochs=num_epochs,
         learning_rate=rate,
         patience=schedules.patience(num_epochs),
-        average=average,
+        average=schedules.average(num_examples) if average is None else average,
         unfreeze=0.35 if unfreeze is None else unfreeze,
         layer_decay=layer_decay,
         views=views or schedules.views(num_examples, num_epochs, augmentation),

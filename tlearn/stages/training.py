@@ -164,9 +164,7 @@ def _fit(
     if mean.weights:
         model.set_weights(mean.weights)
         scores = material.model.evaluate(held_out, verbose=0, return_dict=True)
-        keeper.consider(
-            len(writer.rows), {f"val_{name}": value for name, value in scores.items()}
-        )
+        keeper.consider(len(writer.rows), {f"val_{name}": value for name, value in scores.items()})
     return keeper.best, writer.rows
 
 
