@@ -21,6 +21,38 @@ def test_the_default_recipe_freezes_and_then_unfreezes():
     assert unfrozen.learning_rate < head.learning_rate
 
 
+def test_with_few_photos_of_each_class_the_default_trains_the_head_alone():
+    def names(num_examples, **given):
+        recipe = recipes.freeze_then_unfreeze(num_examples, **given)
+        return [stage.name for stage in recipe]
+
+    assert names(42, num_classes=10) == ["head"]
+    assert names(210, num_classes=10) == names(42, num_classes=4) == ["head", "unfreeze"]
+    assert names(42) == ["head", "unfreeze"]  # the classes are not known
+
+
+@pytest.mark.parametrize("asked", [{"epochs": 3}, {"learning_rate": 1e-4}, {"unfreeze": 0.2}])
+def test_whoever_asks_for_the_unfreeze_gets_it_with_few_photos_too(asked):
+    unfrozen = recipes.freeze_then_unfreeze(42, num_classes=10, **asked)[-1]
+    assert unfrozen.unfreeze > 0
+    assert asked.items() <= vars(unfrozen).items()
+
+
+def test_a_saved_call_is_told_the_number_of_classes_where_its_function_counts_them():
+    default = recipes.load("freeze_then_unfreeze")
+    assert len(default.stages(42, num_classes=10)) == 1
+    assert len(default.with_arguments({"num_classes": 2}).stages(42, num_classes=10)) == 2
+    for recipe in recipes.saved():
+        assert recipe.stages(42, num_classes=10)
+
+
+def test_with_fewer_photos_in_a_step_the_unfreeze_is_slower_and_its_weights_are_averaged():
+    stages = [recipes.freeze_then_unfreeze(size)[-1] for size in (100, 300, 1000)]
+    assert [stage.learning_rate for stage in stages] == [5e-4, 7.1e-4, 1e-3]
+    assert [stage.average for stage in stages] == [0.5, 0.5, 0.0]
+    assert recipes.freeze_then_unfreeze(1000, average=0.25)[-1].average == 0.25
+
+
 def test_gradual_unfreeze_opens_more_with_each_stage_at_a_lower_rate():
     stages = recipes.gradual_unfreeze(num_examples=3000, steps=3)
     assert [stage.name for stage in stages] == ["head", "unfreeze-1", "unfreeze-2", "unfreeze-3"]

@@ -167,12 +167,50 @@ def test_of_epochs_that_differ_by_noise_alone_the_last_is_kept(photos, kept):
     assert keeper.best.epoch == kept
 
 
+class Weights(keras.callbacks.Callback):
+    """Keeps what the last layer was after each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_epochs: list[np.ndarray] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.of_epochs.append(self.model.get_layer("out").get_weights()[0])
+
+
+@pytest.mark.parametrize(("average", "averaged"), [(1.0, 6), (0.5, 3), (0.2, 1)])
+def test_the_weights_after_the_last_epochs_are_averaged(average, averaged):
+    model, watch, held_out = small_model(), Weights(), batches(30, 1)
+    # From the random start each epoch is better, so that the average is not worse than noise.
+    stage = stages.Stage("s", 6, 1e-3, warmup=0.0, average=average)
+    training = stages.run(model, (stage,), batches(90, 0), held_out, callbacks=[watch])
+    expected = np.mean(watch.of_epochs[-averaged:], axis=0)
+    np.testing.assert_allclose(model.get_layer("out").get_weights()[0], expected, atol=1e-6)
+    log_loss, accuracy = model.evaluate(held_out, verbose=0)
+    row = training.stages.iloc[0]
+    assert log_loss == pytest.approx(row["validation_log_loss"], abs=1e-5)
+    assert accuracy == pytest.approx(row["validation_accuracy"], abs=1e-6)
+
+
+def test_an_average_that_is_worse_than_the_best_epoch_is_not_kept():
+    class Ruin(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                layer = self.model.get_layer("out")
+                layer.set_weights([one * 0 + 50 * np.arange(3) for one in layer.get_weights()])
+
+    model, watch, held_out = small_model(), Weights(), batches(600, 1)
+    stage = stages.Stage("s", 2, 1e-3, warmup=0.0, average=1.0)
+    stages.run(model, (stage,), batches(90, 0), held_out, callbacks=[Ruin(), watch])
+    np.testing.assert_array_equal(model.get_layer("out").get_weights()[0], watch.of_epochs[0])
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
-    [((0.9, 0.5), (0.8, 0.1)), ((0.9, 0.4), (0.9, 0.5))],
-    ids=["more accurate", "as accurate, lower log loss"],
+    [((0.8, 0.1), (0.9, 0.5)), ((0.9, 0.4), (0.8, 0.4))],
+    ids=["lower log loss", "the same log loss, more accurate"],
 )
-def test_a_stage_replaces_another_only_when_it_is_no_less_accurate(better, worse):
+def test_a_stage_replaces_another_only_when_its_log_loss_is_no_higher(better, worse):
     assert Best(*better, 1, []).beats(Best(*worse, 1, []))
     assert not Best(*worse, 1, []).beats(Best(*better, 1, []))
     assert not Best(*better, 1, []).beats(Best(*better, 1, []))
@@ -347,6 +385,7 @@ def test_the_trained_model_saves_and_loads_without_tlearn(tmp_path):
         ("balance", "yes"),
         ("mixup", -1.0),
         ("patience", 0),
+        ("average", 1.5),
     ],
 )
 def test_a_value_outside_its_range_is_named(field, value):

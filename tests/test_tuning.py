@@ -225,7 +225,7 @@ def test_a_mistake_is_told_before_any_training(digits, tmp_path, wrong, error):
 
 def test_the_search_begins_at_the_recipes_own_numbers():
     start = recipes.load("few-photos").with_arguments({"layer_decay": 0.5, "mixup": 0.4})
-    space = search_space.of(start, ())
+    space = search_space.of(start, (), 1000)
     assert space.dimensions["unfreeze"].values == (0.2, 0.35, 0.6, 1.0)
     assert space.dimensions["mixup"].values == (0.0, 0.2, 0.4)
     assert space.dimensions["layer_decay"].low == 0.5
@@ -237,7 +237,7 @@ def test_the_search_begins_at_the_recipes_own_numbers():
 def test_every_value_of_the_search_is_one_that_the_recipe_takes(name):
     import optuna
 
-    space = search_space.of(recipes.load(name), ())
+    space = search_space.of(recipes.load(name), (), 1000)
     sampler = optuna.samplers.RandomSampler(seed=0)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=sampler)
@@ -252,7 +252,7 @@ def test_every_value_of_the_search_is_one_that_the_recipe_takes(name):
 def test_with_every_setting_fixed_there_is_nothing_to_search():
     start = recipes.load("linear_probe")
     with pytest.raises(TuningError, match="nothing left to search"):
-        search_space.of(start, search_space.of(start, ()).dimensions)
+        search_space.of(start, search_space.of(start, (), 1000).dimensions, 1000)
 
 
 def test_the_best_of_many_alike_is_seldom_called_a_gain():

@@ -18,12 +18,12 @@ from tlearn.features import keeping
 from tlearn.networks import folding
 from tlearn.photos import pipeline
 from tlearn.progress import SILENT, Progress
-from tlearn.recipes import schedules
+from tlearn.recipes import Recipe, schedules
 from tlearn.stages import freezing
 from tlearn.stages.material import Material
 from tlearn.stages.watching import AfterEpoch
 
-__all__ = ["Job", "read"]
+__all__ = ["Job", "read", "stages_for"]
 
 
 def read(
@@ -66,6 +66,23 @@ def read(
             f"epoch. Give --validation a share above 0. Received: validation={validation}"
         )
     return data
+
+
+def stages_for(recipe: Recipe, data: Dataset) -> tuple[stages.Stage, ...]:
+    """The stages of a recipe for some photos.
+
+    Args:
+        recipe: The recipe.
+        data: The photos, divided.
+
+    Returns:
+        Its stages, by the number of training photos and of classes.
+
+    Raises:
+        RecipeError: An argument of the recipe is refused.
+    """
+    num_examples = int((data.examples["split"] == "train").sum())
+    return recipe.stages(num_examples=num_examples, num_classes=len(data.class_names))
 
 
 class Job:

@@ -128,7 +128,7 @@ def finetune(
         return jobs.Job(
             network,
             data,
-            plan.stages(num_examples=int((data.examples["split"] == "train").sum())),
+            jobs.stages_for(plan, data),
             policy=policy,
             budget=budget,
             resize_mode=resize_mode,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from tlearn.features import planning
 from tlearn.features.memory import budget as memory_budget
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
-from tlearn.recipes import Recipe
+from tlearn.recipes import FUNCTIONS, Recipe
 from tlearn.stages.range_test import range_test, unchanged
 
 __all__ = ["AUTO", "lr_find", "settled"]
@@ -155,9 +156,15 @@ def settled(
 
 
 def _by_rule(plan: Recipe) -> Recipe:
-    """The same recipe with its function's own rate in the place of `"auto"`."""
+    """The same recipe with its function's own rate in the place of `"auto"`.
+
+    Who asks for a rate asks for something to be unfrozen, however few the photos of each class.
+    """
+    if plan.arguments.get("learning_rate") != AUTO:
+        return plan
     kept = {name: value for name, value in plan.arguments.items() if value != AUTO}
-    return plan if plan.arguments.get("learning_rate") != AUTO else replace(plan, arguments=kept)
+    counts = "num_classes" in inspect.signature(FUNCTIONS[plan.function]).parameters
+    return replace(plan, arguments=kept | ({"num_classes": None} if counts else {}))
 
 
 def _found(job: jobs.Job, plan: Recipe, progress: Progress) -> RateFinding:

@@ -135,7 +135,7 @@ def check_installed() -> None:
         raise MissingExtra("optuna", "tune", "Searching settings") from error
 
 
-def of(recipe: Recipe, fixed: Collection[str]) -> Space:
+def of(recipe: Recipe, fixed: Collection[str], num_examples: int) -> Space:
     """The settings around a recipe: its own numbers are where the search begins.
 
     Epochs and views are not searched: more of them only take longer, and trials whose schedules
@@ -144,6 +144,7 @@ def of(recipe: Recipe, fixed: Collection[str]) -> Space:
     Args:
         recipe: The recipe, what the user has fixed included.
         fixed: The names of arguments that are to stay as they are.
+        num_examples: Photos in the training split, for the recipe's rules of size.
 
     Returns:
         The search space.
@@ -153,6 +154,10 @@ def of(recipe: Recipe, fixed: Collection[str]) -> Space:
     """
     signature = inspect.signature(FUNCTIONS[recipe.function]).parameters
     own = {name: one.default for name, one in signature.items()} | dict(recipe.arguments)
+    if "unfreeze" in own:  # what is left to the rules is what they say
+        last = recipe.stages(num_examples)[-1]
+        for name in ("learning_rate", "unfreeze"):
+            own[name] = getattr(last, name) if own[name] is None else own[name]
     possible: dict[str, Range | Choice] = {}
     if own["learning_rate"] is None or recipe.function == "linear_probe":
         possible["learning_rate"] = _choice(_HEAD_RATES, own["learning_rate"])

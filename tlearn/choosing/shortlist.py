@@ -240,7 +240,7 @@ class _Bench:
         figures = summary.set_index("metric")
         measured = costs.measure(
             job.model,
-            recipes.freeze_then_unfreeze(num_examples),
+            recipes.freeze_then_unfreeze(num_examples, num_classes=len(names)),
             train=num_examples,
             held_out=len(self._data.examples) - num_examples,
         )

@@ -110,7 +110,7 @@ class Workbench:
         job = jobs.Job(
             network,
             self.data,
-            recipe.stages(num_examples=self.training_photos),
+            jobs.stages_for(recipe, self.data),
             policy=self.policy,
             budget=self.budget,
             resize_mode=self.resize_mode,

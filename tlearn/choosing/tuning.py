@@ -101,7 +101,6 @@ def tune(
         raise TuningError(f"There must be at least one trial. Received: trials={trials}")
     fixed = dict(recipe_options or {})
     start = recipes.load(recipe).with_arguments(fixed)
-    space = search_space.of(start, fixed)
     chosen = backbones.resolve(backbone)
     runs.check_writable(output)
     if name is not None:
@@ -127,7 +126,8 @@ def tune(
         batch_size=batch_size,
         seed=seed,
     )
-    start.stages(num_examples=bench.training_photos)  # a value that is refused is told now
+    # A value that is refused is told now.
+    space = search_space.of(start, fixed, num_examples=bench.training_photos)
     progress.say(provenance.in_words(data, backbone, chosen.name, start.name, policy))
     folder = Path(output) / (name or f"{provenance.run_name(data.name, chosen.name)}-tune")
     about = _about(bench, space, fixed)

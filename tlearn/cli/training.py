@@ -147,4 +147,6 @@ def _gain(run: Run) -> str:
     change = f"{display.percent(head)} to {display.percent(final)}"
     if not run.stages["kept"].iloc[1:].any():
         return "gained nothing on validation, so the frozen head was kept"
+    if final < head:
+        change += ", and a lower log loss"
     return f"{points} on validation ({change})"

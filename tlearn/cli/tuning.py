@@ -116,7 +116,7 @@ def tune(
         durations.parse(budget)
     backbones.resolve(backbone)
     start = recipes.load(recipe or "freeze_then_unfreeze").with_arguments(fixed)
-    search_space.of(start, fixed)
+    search_space.of(start, fixed, num_examples=1000)
     quieting.load_tensorflow_for(context)
     from tlearn.choosing import tuning
 

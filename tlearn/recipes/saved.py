@@ -95,11 +95,13 @@ class Recipe:
         """
         return replace(self, arguments={**self.arguments, **arguments})
 
-    def stages(self, num_examples: int) -> tuple[Stage, ...]:
+    def stages(self, num_examples: int, num_classes: int | None = None) -> tuple[Stage, ...]:
         """Make the call.
 
         Args:
             num_examples: Photos in the training split; the recipe's own `num_examples` wins.
+            num_classes: Number of classes, for functions whose rules count photos of each class;
+                likewise.
 
         Returns:
             Stages for `stages.run`.
@@ -107,8 +109,12 @@ class Recipe:
         Raises:
             RecipeError: An argument's type or value is refused.
         """
+        function = FUNCTIONS[self.function]
+        sizes = {"num_examples": num_examples, "num_classes": num_classes}
+        known = inspect.signature(function).parameters
+        sizes = {name: size for name, size in sizes.items() if name in known}
         try:
-            return FUNCTIONS[self.function](**{"num_examples": num_examples, **self.arguments})
+            return function(**{**sizes, **self.arguments})
         except (TypeError, ValueError) as error:
             raise RecipeError(f"The recipe {self.name!r} cannot be used: {error}") from error
 

@@ -9,16 +9,36 @@ from __future__ import annotations
 import math
 
 __all__ = [
+    "average",
     "batch_size",
     "epochs_for_steps",
     "head_epochs",
+    "is_head_alone",
     "patience",
     "unfrozen_epochs",
+    "unfrozen_rate",
     "views",
 ]
 
 _HEAD_STEPS = 300
 _UNFROZEN_STEPS = 430
+_UNFROZEN_RATE = 1e-3
+_FEW_OF_A_CLASS = 10
+
+
+def average(num_examples: int) -> float:
+    """The share of the epochs after unfreezing whose weights are averaged: half of few photos.
+
+    Where a step has fewer than 32 photos the weights still move from epoch to epoch, and their
+    mean had a lower log loss; where it has 32 they have settled, and the mean gained nothing.
+
+    Args:
+        num_examples: Photos in the training split, at least 1.
+
+    Returns:
+        0.5 or 0.
+    """
+    return 0.5 if batch_size(num_examples) < 32 else 0.0
 
 
 def batch_size(num_examples: int) -> int:
@@ -56,9 +76,40 @@ def head_epochs(num_examples: int) -> int:
     return epochs_for_steps(_HEAD_STEPS, num_examples, least=2, most=20)
 
 
+def is_head_alone(num_examples: int, num_classes: int | None) -> bool:
+    """Whether there are too few photos of each class to unfreeze anything: under 10 to train on.
+
+    So few move the backbone to where they are told apart by chance, and there are too few beside
+    them to tell that it went wrong; docs/recipes.md has the measurement.
+
+    Args:
+        num_examples: Photos in the training split.
+        num_classes: Number of classes; `None` where it is not known.
+
+    Returns:
+        True where the head should train alone.
+    """
+    return num_classes is not None and num_examples < _FEW_OF_A_CLASS * num_classes
+
+
 def unfrozen_epochs(num_examples: int) -> int:
     """Epochs for what is unfrozen: about 430 steps, 4 to 15 epochs."""
     return epochs_for_steps(_UNFROZEN_STEPS, num_examples, least=4, most=15)
+
+
+def unfrozen_rate(num_examples: int) -> float:
+    """Peak rate of what is unfrozen: 1e-3 at 32 photos a step, by the square root less at fewer.
+
+    With few photos in a step the gradient is rougher, and the same rate shakes the weights more
+    (the square root scaling rule for Adam, Malladi et al. 2022).
+
+    Args:
+        num_examples: Photos in the training split, at least 1.
+
+    Returns:
+        5e-4, 7.1e-4 or 1e-3.
+    """
+    return round(_UNFROZEN_RATE * math.sqrt(batch_size(num_examples) / 32), 5)
 
 
 def patience(epochs: int) -> int:

@@ -26,6 +26,10 @@ class Stage:
             a cosine. 0 to below 1.
         weight_decay: Decoupled weight decay of AdamW, on kernels only.
         label_smoothing: 0 to below 1.
+        average: The share of the epochs, counted from the end, after which the weights are averaged
+            (stochastic weight averaging, Izmailov et al. 2018), 0 to 1; 0 averages nothing. The
+            average is kept unless it is worse on validation than the best epoch by more than
+            noise.
         patience: Epochs without a better validation log loss after which the stage stops;
             `None` never stops.
         augmentation: `"none"`, `"light"` or `"strong"`.
@@ -53,6 +57,7 @@ class Stage:
     warmup: float = 0.1
     weight_decay: float = 1e-4
     label_smoothing: float = 0.1
+    average: float = 0.0
     patience: int | None = None
     augmentation: str = "light"
     mirror: bool = True
@@ -71,6 +76,7 @@ class Stage:
         self._require("warmup", 0 <= self.warmup < 1, "from 0 to below 1")
         self._require("weight_decay", self.weight_decay >= 0, "0 or more")
         self._require("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
+        self._require("average", 0 <= self.average <= 1, "from 0 to 1")
         self._require("patience", self.patience is None or self.patience >= 1, "None or 1 or more")
         self._require("augmentation", self.augmentation in _AUGMENTATIONS, _or(_AUGMENTATIONS))
         self._require("mixup", self.mixup >= 0, "0 or more")

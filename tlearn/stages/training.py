@@ -18,7 +18,7 @@ from tlearn.stages import compiling, freezing, optimizer
 from tlearn.stages.material import Batches, Material
 from tlearn.stages.solving import solve
 from tlearn.stages.stage import Stage
-from tlearn.stages.watching import AfterEpoch, Best, History, KeepBest, PhotosSeen
+from tlearn.stages.watching import AfterEpoch, Average, Best, History, KeepBest, PhotosSeen
 
 __all__ = ["Training", "run"]
 
@@ -31,8 +31,8 @@ class Training:
         history: One row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy,
             val_log_loss, learning_rate (at the epoch's last step), seconds, photos_per_second.
         stages: One row per stage: stage, epochs (run), learning_rate (peak),
-            trainable_parameters, validation_accuracy and validation_log_loss (of its best epoch),
-            seconds, kept (whether the model ended with this stage's weights).
+            trainable_parameters, validation_accuracy and validation_log_loss (of its best epoch, or
+            of the average), seconds, kept (whether the model ended with this stage's weights).
     """
 
     history: pd.DataFrame
@@ -52,7 +52,7 @@ def run(
 ) -> Training:
     """Fine-tune a model by stages. Works on any Keras classifier and any tf.data sets.
 
-    Each stage sets what trains, compiles anew, fits, and ends with its best epoch's weights. A
+    Each stage sets what trains, compiles anew, fits, and ends with its best weights. A
     stage that is worse on the validation split than what the model had before it is undone.
 
     Args:
@@ -153,22 +153,25 @@ def _fit(
     held_out = _counted(compiling.one_hot(material.validation, classes))
     steps = len(batches)
     _compile(material.model, model, stage, steps)
-    keeper, writer = (
-        KeepBest(stage.patience, of=model),
-        History(stage, steps, progress, after_epoch),
-    )
+    keeper = KeepBest(stage.patience, of=model)
+    writer = History(stage, steps, progress, after_epoch)
+    mean = Average(round(stage.epochs * (1 - stage.average)), of=model)
     try:
         material.model.fit(
             batches,
             validation_data=held_out,
             epochs=stage.epochs,
-            callbacks=[keeper, writer, *callbacks],
+            callbacks=[keeper, writer, mean, *callbacks],
             shuffle=False,
             verbose=0,
         )
     except BaseException as error:
         writer.close(error)
         raise
+    if mean.weights:
+        model.set_weights(mean.weights)
+        scores = material.model.evaluate(held_out, verbose=0, return_dict=True)
+        keeper.consider(len(writer.rows), {f"val_{name}": value for name, value in scores.items()})
     return keeper.best, writer.rows
 
 

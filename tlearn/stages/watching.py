@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from tlearn.progress import Progress, Task
 from tlearn.stages.stage import Stage
 
-__all__ = ["AfterEpoch", "Best", "History", "KeepBest", "PhotosSeen"]
+__all__ = ["AfterEpoch", "Average", "Best", "History", "KeepBest", "PhotosSeen"]
 
 AfterEpoch = Callable[[Stage, Mapping[str, Any]], None]
 
@@ -52,10 +53,45 @@ class Best:
         self.weights = weights
 
     def beats(self, other: Best | None) -> bool:
-        """Whether this is more accurate than `other`, or as accurate with a lower log loss."""
+        """Whether this has a lower log loss than `other`, or the same and is more accurate.
+
+        Log loss comes first, since on few photos accuracy moves in steps that are mostly noise.
+        """
         if other is None:
             return True
-        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
+        return (-self.log_loss, self.accuracy) > (-other.log_loss, other.accuracy)
+
+
+class Average(keras.callbacks.Callback):
+    """The mean of the weights after each of the last epochs (SWA, Izmailov et al. 2018).
+
+    Epochs on few photos end at different places around a good one; the middle of them is nearer
+    to it, and costs no training. BatchNorm runs in inference mode, so that its statistics need not
+    be measured anew.
+
+    Args:
+        after: The number of epochs after which it begins.
+        of: The model whose weights are averaged, where what is fitted is a part of it.
+    """
+
+    def __init__(self, after: int, of: keras.Model) -> None:
+        super().__init__()
+        self.weights: list[Any] = []
+        self._after = after
+        self._of = of
+        self._count = 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Take this epoch's weights into the mean."""
+        if epoch + 1 <= self._after:
+            return
+        found = self._of.get_weights()
+        self._count += 1
+        if self._count == 1:
+            self.weights = found
+        for mean, weight in zip(self.weights, found, strict=True):
+            if np.issubdtype(mean.dtype, np.floating):  # what counts stays as it is
+                mean += (weight - mean) / self._count
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -80,15 +116,23 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keep this epoch's weights when they are the best so far."""
-        scores = logs or {}
+        self.consider(epoch + 1, logs or {})
+        if self.patience is not None and epoch + 1 - self._lowest_epoch >= self.patience:
+            self.model.stop_training = True
+
+    def consider(self, epoch: int, scores: Mapping[str, float]) -> None:
+        """Keep the model's weights when they are the best so far, those of an epoch or others.
+
+        Args:
+            epoch: The epoch that they come after, from 1.
+            scores: `val_log_loss`, `val_accuracy`, and `val_photos`, how many photos gave them.
+        """
         log_loss = float(scores["val_log_loss"])
         if math.isfinite(log_loss) and log_loss <= self._lowest * (1 + _noise(scores)):
             weights = (self._of or self.model).get_weights()
-            self.best = Best(float(scores["val_accuracy"]), log_loss, epoch + 1, weights)
+            self.best = Best(float(scores["val_accuracy"]), log_loss, epoch, weights)
         if log_loss < self._lowest:
-            self._lowest, self._lowest_epoch = log_loss, epoch + 1
-        if self.patience is not None and epoch + 1 - self._lowest_epoch >= self.patience:
-            self.model.stop_training = True
+            self._lowest, self._lowest_epoch = log_loss, epoch
 
 
 def _noise(scores: Mapping[str, float]) -> float:
