@@ -150,12 +150,13 @@ def of(recipe: Recipe, fixed: Collection[str], num_examples: int) -> Space:
         The search space.
 
     Raises:
+        RecipeError: A value is refused.
         TuningError: Nothing is left to be searched.
     """
     signature = inspect.signature(FUNCTIONS[recipe.function]).parameters
     own = {name: one.default for name, one in signature.items()} | dict(recipe.arguments)
+    last = recipe.stages(num_examples)[-1]
     if "unfreeze" in own:  # what is left to the rules is what they say
-        last = recipe.stages(num_examples)[-1]
         for name in ("learning_rate", "unfreeze"):
             own[name] = getattr(last, name) if own[name] is None else own[name]
     possible: dict[str, Range | Choice] = {}
