@@ -159,6 +159,37 @@ def test_a_dirty_folder_is_answered_file_by_file(
     assert "bad notes.txt: not an image" in warning
 
 
+def test_flip_answers_with_the_mean_of_a_photo_and_its_mirror_image(
+    saved: Path, folder: Path, dirty: dict[str, bytes], tmp_path: Path
+) -> None:
+    # Mirrored once more on the disk, without loss, each file gets the same mean.
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    good = {name: data for name, data in dirty.items() if "bad" not in name}
+    for name, data in good.items():
+        pixels = decoding.decode_with_pillow(data, smallest=decoding.smallest_for(SIZE))
+        (turned / name).write_bytes(encode(np.ascontiguousarray(pixels[:, ::-1]), "PNG"))
+    once, both = (predict(folder, run=saved, flip=flip) for flip in (False, True))
+    assert list(both.columns) == list(once.columns)
+    assert (both["error"].notna() == once["error"].notna()).all()
+
+    def probabilities(table: pd.DataFrame) -> np.ndarray:
+        found = []
+        for row in table[table["error"].isna()].to_dict("records"):
+            places = ["", "_2", "_3"]
+            of = {row[f"label{place}"]: row[f"probability{place}"] for place in places}
+            found.append([of[name] for name in CLASSES])
+        return np.array(found)
+
+    plain = probabilities(once)
+    mirrored = probabilities(predict(turned, run=saved))
+    assert np.abs(plain - mirrored).max() > 0.01, "the model must tell left from right"
+    mean = (plain + mirrored) / 2
+    np.testing.assert_allclose(probabilities(both), mean, atol=1e-5)
+    again = probabilities(predict(turned, run=saved, flip=True))
+    np.testing.assert_allclose(again, mean, atol=1e-5)
+
+
 @pytest.mark.parametrize("batch_size", [1, 5, 12])
 def test_the_batch_size_changes_no_answer(saved: Path, folder: Path, batch_size: int) -> None:
     whole = predict(folder, run=saved)
@@ -190,6 +221,7 @@ def test_what_the_graph_refuses_pillow_still_reads(
     row = predict(tmp_path / "odd.png", run=saved).iloc[0]
     assert row["error"] is None
     assert row["probability"] == pytest.approx(expected(model, cut).max(), abs=1e-5)
+    assert predict(tmp_path / "odd.png", run=saved, flip=True)["error"][0] is None
 
 
 def test_a_missing_file_and_a_pipe_are_rows_with_their_reason(

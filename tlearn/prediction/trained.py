@@ -1,7 +1,7 @@
 """What a trained classifier says of files: a table with one row each.
 
 Every answer comes from a SavedModel, a run's own or a bare one, so that `tlearn predict` says
-exactly what the exported model will say wherever it is served.
+exactly what the exported model will say wherever it is served. With `flip` it is asked twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tlearn import runs
 from tlearn.errors import DecodeError, RunError
-from tlearn.photos.decoding import route
+from tlearn.photos.decoding import decode_batch, route
 from tlearn.photos.photo_bytes import servable
 from tlearn.prediction.answers import answers_table, tell_errors, write
 from tlearn.prediction.finding import find
@@ -42,22 +42,38 @@ class _Photo:
 class _Classifier:
     """A SavedModel written by `export`. Holds the loaded object, whose variables die with it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, flip: bool) -> None:
         try:
             self._loaded: Any = tf.saved_model.load(str(directory))
             about = self._loaded.signatures["about"]()
             self._answer = self._loaded.signatures["serving_default"]
+            self._answer_pixels = self._loaded.signatures["pixels"]
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
             raise RunError(
                 "The SavedModel cannot be used. Expected one that tlearn wrote, whole, with the "
-                "signatures 'serving_default' and 'about'; export it again. "
+                "signatures 'serving_default', 'pixels' and 'about'; export it again. "
                 f"Received: run={str(directory)!r} ({type(error).__name__}: {error})"
             ) from error
         self.class_names = [name.decode() for name in about["class_names"].numpy()]
+        size, mode = int(about["image_size"]), about["resize_mode"].numpy().decode()
+        self._squares = tf.function(
+            lambda photos: decode_batch(photos, size, mode),
+            input_signature=[tf.TensorSpec((None,), tf.string)],
+            autograph=False,
+        )
+        self._flip = flip
 
     def __call__(self, photos: Sequence[bytes]) -> tuple[npt.NDArray, npt.NDArray]:
         """Probabilities `(photos, classes)` and whether each could be read `(photos,)`."""
-        said = self._answer(images=tf.constant(list(photos), tf.string))
+        encoded = tf.constant(list(photos), tf.string)
+        if self._flip:
+            squares, readable = self._squares(encoded)
+            plain, mirrored = (
+                self._answer_pixels(pixels=pixels)["probabilities"].numpy()
+                for pixels in (squares, squares[:, :, ::-1])
+            )
+            return (plain + mirrored) / 2, readable.numpy()
+        said = self._answer(images=encoded)
         return said["probabilities"].numpy(), said["class_index"].numpy() >= 0
 
 
@@ -66,6 +82,7 @@ def predict(
     *,
     run: runs.Run | str | Path | None = None,
     top: int = 5,
+    flip: bool = False,
     batch_size: int = 32,
     root: str | Path = "saved_models",
     progress: Progress = SILENT,
@@ -80,6 +97,8 @@ def predict(
         run: A run, its folder, its name under `root`, or the folder of a bare SavedModel that
             `export` wrote; by default the latest finished run under `root`.
         top: How many classes to name per photo, at most as many as there are.
+        flip: Answer with the mean of the probabilities of a photo and of its mirror image, for
+            twice the time. Not where left and right matter, as in text.
         batch_size: Photos per call of the model.
         root: The folder of run folders.
         progress: Who watches.
@@ -104,7 +123,7 @@ def predict(
         if number < 1:
             raise ValueError(f"Expected a number of 1 or more. Received: {name}={number}")
     files = find(paths)
-    classifier = _Classifier(_saved_model(run, Path(root)))
+    classifier = _Classifier(_saved_model(run, Path(root)), flip=flip)
     parts: list[pd.DataFrame] = []
     batches = _batches(files, batch_size)
     with (
