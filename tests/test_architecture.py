@@ -35,7 +35,7 @@ QUICK = (
     "tlearn",
     "tlearn.backbones",
     "tlearn.choosing",
-    "tlearn.choosing.search_space",
+    "tlearn.choosing.settings.search_space",
     "tlearn.cli",
     "tlearn.datasets",
     "tlearn.errors",

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 import tlearn
 from tlearn import recipes, runs, stages
-from tlearn.choosing import learning_rate, rate_finding
+from tlearn.choosing.rate import learning_rate, rate_finding
 from tlearn.cli import app
 from tlearn.datasets import sample
 from tlearn.errors import RecipeError

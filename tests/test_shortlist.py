@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 import tlearn
 from tlearn import backbones, heads, jobs
-from tlearn.choosing import candidates, costs, crossing, sampling
-from tlearn.choosing.verdict import Shortlist
+from tlearn.choosing.backbone import candidates, costs, crossing, sampling
+from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.cli import app
 from tlearn.datasets import sample
 from tlearn.errors import BackboneError, DurationError

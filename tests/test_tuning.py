@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 import tlearn
 from tlearn import recipes
-from tlearn.choosing import gains, search_space, studies
-from tlearn.choosing.tuning import Tuning
+from tlearn.choosing.settings import gains, search_space, studies
+from tlearn.choosing.settings.tuning import Tuning
 from tlearn.cli import app
 from tlearn.datasets import sample
 from tlearn.errors import DurationError, MissingExtra, RecipeError, TuningError

@@ -22,9 +22,9 @@ from tlearn.version import __version__
 
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
-    from tlearn.choosing.learning_rate import lr_find
-    from tlearn.choosing.shortlist import shortlist
-    from tlearn.choosing.tuning import tune
+    from tlearn.choosing.backbone.shortlist import shortlist
+    from tlearn.choosing.rate.learning_rate import lr_find
+    from tlearn.choosing.settings.tuning import tune
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -50,11 +50,11 @@ _HOME = {
     "Run": "tlearn.runs",
     "classify": "tlearn.prediction.pretrained",
     "finetune": "tlearn.workflow",
-    "lr_find": "tlearn.choosing.learning_rate",
+    "lr_find": "tlearn.choosing.rate.learning_rate",
     "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",
-    "shortlist": "tlearn.choosing.shortlist",
-    "tune": "tlearn.choosing.tuning",
+    "shortlist": "tlearn.choosing.backbone.shortlist",
+    "tune": "tlearn.choosing.settings.tuning",
 }
 
 

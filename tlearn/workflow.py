@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from tlearn import backbones, evaluation, export, jobs, provenance, recipes, runs
 from tlearn import precision as precisions
-from tlearn.choosing import automatic, learning_rate
+from tlearn.choosing import automatic
+from tlearn.choosing.rate import learning_rate
 from tlearn.datasets import Dataset
 from tlearn.features.memory import budget as memory_budget
 from tlearn.photos import decoding

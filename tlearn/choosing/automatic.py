@@ -80,7 +80,7 @@ def backbone(
             "With --backbone auto each backbone takes its own pretrained weights. Leave --weights "
             f"out, or name the backbone that they are for. Received: weights={str(weights)!r}"
         )
-    from tlearn.choosing import candidates, shortlist
+    from tlearn.choosing.backbone import candidates, shortlist
 
     found = shortlist.compare(
         read(),

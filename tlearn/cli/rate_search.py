@@ -17,7 +17,7 @@ from tlearn.cli.display import ListFormat
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tlearn.choosing.rate_finding import RateFinding
+    from tlearn.choosing.rate.rate_finding import RateFinding
 
 __all__ = ["EXAMPLE", "lr_find"]
 
@@ -84,7 +84,7 @@ def lr_find(
     recipes.load(recipe or "freeze_then_unfreeze").with_arguments(overrides)
     quieting.load_tensorflow_for(context)
     from tlearn import runs
-    from tlearn.choosing import learning_rate
+    from tlearn.choosing.rate import learning_rate
     from tlearn.files import tables
 
     runs.check_writable(output)
@@ -139,7 +139,7 @@ def _curve(found: RateFinding) -> RenderableType:
 
 def _advice(found: RateFinding, context: typer.Context) -> str:
     """The last line: which rate, and the command that uses it."""
-    from tlearn.choosing import rate_finding
+    from tlearn.choosing.rate import rate_finding
 
     rate, by_rule = rate_finding.written(found.suggested), rate_finding.written(found.by_rule)
     words = ["tlearn", "finetune", *_same_options(context), "--learning-rate", rate]

@@ -12,7 +12,7 @@ from tlearn.cli import completion, display, options, quieting, values
 from tlearn.cli.display import ListFormat
 
 if TYPE_CHECKING:
-    from tlearn.choosing.verdict import Shortlist
+    from tlearn.choosing.backbone.verdict import Shortlist
 
 __all__ = ["EXAMPLE", "shortlist"]
 
@@ -69,7 +69,8 @@ def shortlist(
     ] = ListFormat.text,
 ) -> None:
     """Say which backbone suits these photos, before any training."""
-    from tlearn.choosing import candidates, durations
+    from tlearn.choosing import durations
+    from tlearn.choosing.backbone import candidates
 
     if backbones is not None and all_local:
         raise typer.BadParameter("give either --backbones or --all-local")
@@ -80,7 +81,7 @@ def shortlist(
     if budget is not None:
         durations.parse(budget)
     quieting.load_tensorflow_for(context)
-    from tlearn.choosing.shortlist import shortlist as compare
+    from tlearn.choosing.backbone.shortlist import shortlist as compare
     from tlearn.cli.progress import watch
 
     given = values.given(

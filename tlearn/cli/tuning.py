@@ -14,7 +14,7 @@ from tlearn.cli.display import ListFormat
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tlearn.choosing.tuning_results import Tuning
+    from tlearn.choosing.settings.tuning_results import Tuning
 
 __all__ = ["EXAMPLE", "tune"]
 
@@ -93,7 +93,8 @@ def tune(
     or killed, the same command goes on where it was.
     """
     from tlearn import backbones, recipes
-    from tlearn.choosing import durations, search_space
+    from tlearn.choosing import durations
+    from tlearn.choosing.settings import search_space
     from tlearn.cli.progress import watch
 
     fixed = values.given(
@@ -118,7 +119,7 @@ def tune(
     start = recipes.load(recipe or "freeze_then_unfreeze").with_arguments(fixed)
     search_space.of(start, fixed, num_examples=1000)
     quieting.load_tensorflow_for(context)
-    from tlearn.choosing import tuning
+    from tlearn.choosing.settings import tuning
 
     more = values.given(
         {
@@ -195,7 +196,7 @@ _STATES = {"finished": "finished", "pruned": "stopped early", "failed": "failed"
 
 def _row(row: dict[str, Any], searched: list[str]) -> tuple[object, ...]:
     name = f"{row['number']:.0f}" + (" (the recipe itself)" if row["number"] == 1 else "")
-    from tlearn.choosing.tuning_results import in_words
+    from tlearn.choosing.settings.tuning_results import in_words
 
     settings = in_words({setting: row[setting] for setting in searched})
     loss = row["validation_log_loss"]

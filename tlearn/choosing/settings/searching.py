@@ -11,11 +11,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tlearn.choosing import gains, studies, tuning_results
-from tlearn.choosing.search_space import Space
-from tlearn.choosing.studies import Study, Trial
-from tlearn.choosing.trying import Inside, Workbench
-from tlearn.choosing.tuning_results import Tuning
+from tlearn.choosing.settings import gains, studies, tuning_results
+from tlearn.choosing.settings.search_space import Space
+from tlearn.choosing.settings.studies import Study, Trial
+from tlearn.choosing.settings.trying import Inside, Workbench
+from tlearn.choosing.settings.tuning_results import Tuning
 from tlearn.errors import TuningError
 from tlearn.progress import Progress, Task
 from tlearn.recipes import Recipe

@@ -9,10 +9,11 @@ from typing import Any
 
 from tlearn import backbones, jobs, provenance, recipes, runs
 from tlearn import precision as precisions
-from tlearn.choosing import durations, search_space, studies
-from tlearn.choosing.searching import Search
-from tlearn.choosing.trying import Workbench
-from tlearn.choosing.tuning_results import Tuning
+from tlearn.choosing import durations
+from tlearn.choosing.settings import search_space, studies
+from tlearn.choosing.settings.searching import Search
+from tlearn.choosing.settings.trying import Workbench
+from tlearn.choosing.settings.tuning_results import Tuning
 from tlearn.errors import TuningError
 from tlearn.features.memory import budget as memory_budget
 from tlearn.photos import decoding
@@ -73,7 +74,7 @@ def tune(
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error.
         memory: How much memory kept features may take.
-        output: The folder that holds the search's own; see `tlearn.choosing.studies` for its files.
+        output: The folder that holds the search's own; see `tlearn.choosing.settings.studies` for its files.
         name: The search's name; by default the data set's and the backbone's, and `-tune`.
         progress: Who watches.
 

@@ -14,9 +14,10 @@ import pandas as pd
 
 from tlearn import backbones, evaluation, jobs, recipes
 from tlearn import precision as precisions
-from tlearn.choosing import candidates, costs, crossing, durations, sampling
-from tlearn.choosing.candidates import Candidate
-from tlearn.choosing.verdict import Shortlist
+from tlearn.choosing import durations
+from tlearn.choosing.backbone import candidates, costs, crossing, sampling
+from tlearn.choosing.backbone.candidates import Candidate
+from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.datasets import Dataset
 from tlearn.errors import BackboneError, MissingExtra
 from tlearn.features.memory import budget as memory_budget

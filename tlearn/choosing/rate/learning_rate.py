@@ -16,7 +16,7 @@ import numpy as np
 
 from tlearn import backbones, jobs, provenance, recipes
 from tlearn import precision as precisions
-from tlearn.choosing.rate_finding import RateFinding, suggestion, valley, written
+from tlearn.choosing.rate.rate_finding import RateFinding, suggestion, valley, written
 from tlearn.errors import RecipeError
 from tlearn.features import planning
 from tlearn.features.memory import budget as memory_budget

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from tlearn.choosing import durations, figure, gains, studies
-from tlearn.choosing.studies import Study, Trial
+from tlearn.choosing import durations, figure
+from tlearn.choosing.settings import gains, studies
+from tlearn.choosing.settings.studies import Study, Trial
 from tlearn.files import atomic, tables
 from tlearn.recipes import Recipe
 

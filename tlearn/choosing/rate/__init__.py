@@ -1,0 +1,3 @@
+"""Which learning rate: a range test on kept features."""
+
+__all__: list[str] = []
