@@ -106,7 +106,7 @@ def test_the_run_tells_how_it_was_made(run):
     from tlearn import recipes
 
     assert recipes.load(run.path / "recipe.toml").arguments == QUICK
-    assert "# Stage unfreeze: epochs=2, learning_rate=0.001, unfreeze=0.1" in run.recipe_text
+    assert "# Stage unfreeze: epochs=2, learning_rate=0.0005, unfreeze=0.1" in run.recipe_text
 
 
 def test_the_report_and_predict_use_the_run(run, digits):
