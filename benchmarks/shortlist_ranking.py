@@ -1,6 +1,6 @@
 """The shortlist's order of backbones beside the order after full fine-tuning. JSON out.
 
-    python benchmarks/shortlist_ranking.py ../shared/data/trash --runs /tmp/ranking-trash
+    python benchmarks/shortlist_ranking.py ../shared/data/trash --runs ranking/
 
 Each backbone whose weights are on this machine is fine-tuned with all defaults, a fresh process with
 an empty cache each; so is the shortlist. With `--runs DIR` the runs are kept there, and those that are
