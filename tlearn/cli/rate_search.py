@@ -66,19 +66,7 @@ def lr_find(
     from tlearn import backbones, recipes
     from tlearn.cli.progress import watch
 
-    overrides = values.given(
-        {
-            "epochs": epochs,
-            "unfreeze": unfreeze,
-            "augmentation": augmentation,
-            "mirror": mirror,
-            "hue": hue,
-            "mixup": mixup,
-            "cutmix": cutmix,
-            "balance": balance,
-            "views": views,
-        }
-    )
+    overrides = values.of_recipe(context)
     # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
     backbones.resolve(backbone)
     recipes.load(recipe or "freeze_then_unfreeze").with_arguments(overrides)
@@ -88,25 +76,13 @@ def lr_find(
     from tlearn.files import tables
 
     runs.check_writable(output)
-    given = values.given(
-        {
-            "recipe": recipe,
-            "recipe_options": overrides or None,
-            "weights": weights,
-            "image_size": image_size,
-            "resize_mode": resize,
-            "batch_size": batch_size,
-            "precision": precision,
-            "seed": seed,
-            "memory": memory,
-            "validation": validation,
-            "test": test,
-            "data_dir": data_dir,
-        }
-    )
     watcher = watch()
     found = learning_rate.lr_find(
-        dataset, backbone=backbone, strict=strict, progress=watcher, **given
+        dataset,
+        backbone=backbone,
+        recipe_options=overrides,
+        progress=watcher,
+        **values.of_library(context),
     )
     folder = output / f"{found.about}-lr-find"
     found.write(folder)

@@ -84,21 +84,7 @@ def shortlist(
     from tlearn.choosing.backbone.shortlist import shortlist as compare
     from tlearn.cli.progress import watch
 
-    given = values.given(
-        {
-            "backbones": names,
-            "budget": budget,
-            "validation": validation,
-            "test": test,
-            "data_dir": data_dir,
-            "image_size": image_size,
-            "resize_mode": resize,
-            "precision": precision,
-            "seed": seed,
-            "memory": memory,
-        }
-    )
-    found = compare(dataset, strict=strict, progress=watch(), **given)
+    found = compare(dataset, backbones=names, progress=watch(), **values.of_library(context))
     folder = found.write(output)
     if form is ListFormat.text:
         _show(found, folder, dataset)

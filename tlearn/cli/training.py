@@ -54,45 +54,20 @@ def finetune(
     from tlearn.choosing import automatic
     from tlearn.cli.progress import watch
 
-    overrides = values.given(
-        {
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "unfreeze": unfreeze,
-            "augmentation": augmentation,
-            "mirror": mirror,
-            "hue": hue,
-            "mixup": mixup,
-            "cutmix": cutmix,
-            "balance": balance,
-            "views": views,
-        }
-    )
+    overrides = values.of_recipe(context)
     # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
     automatic.check_backbone(backbone)
     recipes.load(recipe or "freeze_then_unfreeze").with_arguments(overrides)
     quieting.load_tensorflow_for(context)
     from tlearn import workflow
 
-    more = values.given(
-        {
-            "recipe": recipe,
-            "recipe_options": overrides or None,
-            "weights": weights,
-            "image_size": image_size,
-            "resize_mode": resize,
-            "batch_size": batch_size,
-            "precision": precision,
-            "seed": seed,
-            "memory": memory,
-            "validation": validation,
-            "test": test,
-            "data_dir": data_dir,
-            "name": name,
-        }
-    )
     run = workflow.finetune(
-        dataset, backbone=backbone, strict=strict, output=output, progress=watch(), **more
+        dataset,
+        backbone=backbone,
+        recipe_options=overrides,
+        output=output,
+        progress=watch(),
+        **values.of_library(context),
     )
     display.stdout_console().print(summary(run, output))
 

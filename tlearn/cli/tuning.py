@@ -97,20 +97,7 @@ def tune(
     from tlearn.choosing.settings import search_space
     from tlearn.cli.progress import watch
 
-    fixed = values.given(
-        {
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "unfreeze": unfreeze,
-            "augmentation": augmentation,
-            "mirror": mirror,
-            "hue": hue,
-            "mixup": mixup,
-            "cutmix": cutmix,
-            "balance": balance,
-            "views": views,
-        }
-    )
+    fixed = values.of_recipe(context)
     # A mistake is told at once, and not after the seconds that TensorFlow takes to load.
     search_space.check_installed()
     if budget is not None:
@@ -121,32 +108,14 @@ def tune(
     quieting.load_tensorflow_for(context)
     from tlearn.choosing.settings import tuning
 
-    more = values.given(
-        {
-            "recipe": recipe,
-            "weights": weights,
-            "image_size": image_size,
-            "resize_mode": resize,
-            "batch_size": batch_size,
-            "precision": precision,
-            "seed": seed,
-            "memory": memory,
-            "validation": validation,
-            "test": test,
-            "data_dir": data_dir,
-            "budget": budget,
-            "name": name,
-        }
-    )
     found = tuning.tune(
         dataset,
         backbone=backbone,
         recipe_options=fixed,
         trials=trials,
-        strict=strict,
         output=output,
         progress=watch(),
-        **more,
+        **values.of_library(context),
     )
     if form is ListFormat.text:
         display.stdout_console().print(_text(found))

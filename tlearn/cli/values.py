@@ -1,4 +1,8 @@
-"""What the user typed, as the value that is meant, or a clear refusal."""
+"""What the user typed, as the value that is meant, or a clear refusal.
+
+A verb's signature declares its options. Those that several verbs hand on alike are read off the
+context, by one list of names for all of them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,37 @@ from typing import Any
 
 import typer
 
-__all__ = ["given", "learning_rate"]
+__all__ = ["given", "learning_rate", "of_library", "of_recipe"]
+
+_OF_RECIPE = (
+    "epochs",
+    "learning_rate",
+    "unfreeze",
+    "augmentation",
+    "mirror",
+    "hue",
+    "mixup",
+    "cutmix",
+    "balance",
+    "views",
+)
+# By the option's name; what the library calls it otherwise.
+_OF_LIBRARY = {
+    "recipe": "recipe",
+    "weights": "weights",
+    "image_size": "image_size",
+    "resize": "resize_mode",
+    "batch_size": "batch_size",
+    "precision": "precision",
+    "seed": "seed",
+    "memory": "memory",
+    "validation": "validation",
+    "test": "test",
+    "data_dir": "data_dir",
+    "strict": "strict",
+    "name": "name",
+    "budget": "budget",
+}
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,6 +60,30 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in options.items()
         if value is not None
     }
+
+
+def of_recipe(context: typer.Context) -> dict[str, Any]:
+    """The options of a verb that are arguments of a recipe, where they were given.
+
+    Args:
+        context: The verb as it was called; it need not have all of them.
+
+    Returns:
+        From an argument's name to its value.
+    """
+    return given({name: context.params.get(name) for name in _OF_RECIPE})
+
+
+def of_library(context: typer.Context) -> dict[str, Any]:
+    """The options of a verb that go to the library as they are, where they were given.
+
+    Args:
+        context: The verb as it was called; it need not have all of them.
+
+    Returns:
+        Keyword arguments, by the library's names.
+    """
+    return given({name: context.params.get(option) for option, name in _OF_LIBRARY.items()})
 
 
 def learning_rate(given: str | None) -> float | str | None:
