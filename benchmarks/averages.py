@@ -64,10 +64,6 @@ def mean(several: list[list[np.ndarray]]) -> list[np.ndarray]:
     return [np.mean(one, axis=0) for one in zip(*several, strict=True)]
 
 
-def answers(material: Any) -> np.ndarray:
-    return np.concatenate([material.model.predict_on_batch(x) for x, _ in material.validation])
-
-
 def measure(
     trainer: size_rules.Trainer, method: str, per_class: str, seed: int, labels: np.ndarray
 ) -> dict[str, Any]:
@@ -91,8 +87,8 @@ def measure(
     found: dict[str, Any] = {"validation_photos": len(own)}
     for name, weights in snapshots.candidates().items():
         job.model.set_weights(weights)
-        found[name] = size_rules.figures(answers(judged), labels)
-        on_own = size_rules.figures(answers(held_out), own)
+        found[name] = size_rules.figures(size_rules.answers(judged), labels)
+        on_own = size_rules.figures(size_rules.answers(held_out), own)
         found[name] |= {f"validation_{key}": on_own[key] for key in ("accuracy", "log_loss")}
     return found
 

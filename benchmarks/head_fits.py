@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
+import scipy.special
 
 Array = np.ndarray[Any, Any]
 Score = Callable[[Array], Array]
@@ -20,8 +21,7 @@ _MOST_PASSES = 100
 
 def chances(scores: Array) -> Array:
     """The softmax of each row."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    return scipy.special.softmax(scores, axis=1)
 
 
 def unit(rows: Array) -> Array:

@@ -288,10 +288,7 @@ def division(labels: Array, groups: Array, seed: int) -> Iterator[tuple[Array, A
 
 def smoothed(labels: Array) -> Array:
     """What a head is fitted to, `(photos, classes)`."""
-    classes = int(labels.max()) + 1
-    targets = np.full((len(labels), classes), SMOOTHING / classes, np.float32)
-    targets[np.arange(len(labels)), labels] += 1 - SMOOTHING
-    return targets
+    return linear_head.smoothed(labels, int(labels.max()) + 1, SMOOTHING)
 
 
 def paired(idea: list[float], plain: list[float]) -> dict[str, float]:

@@ -29,6 +29,7 @@ from typing import Any
 import keras
 import measuring
 import numpy as np
+import photo_sets
 
 import tlearn
 from tlearn import backbones, jobs, recipes
@@ -36,23 +37,10 @@ from tlearn import precision as precisions
 from tlearn.datasets import Dataset
 from tlearn.features.memory import budget
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
-from tlearn.progress import SILENT
 
 
 def rates(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(","))
-
-
-def read(photos: str, seed: int) -> Dataset:
-    return jobs.read(
-        photos,
-        validation=0.15,
-        test=0.15,
-        seed=seed,
-        data_dir=None,
-        strict=False,
-        progress=SILENT,
-    )
 
 
 def job(data: Dataset, seed: int, learning_rate: float) -> jobs.Job:
@@ -65,7 +53,7 @@ def job(data: Dataset, seed: int, learning_rate: float) -> jobs.Job:
     return jobs.Job(
         network,
         data,
-        plan.stages(num_examples=int((data.examples["split"] == "train").sum())),
+        jobs.stages_for(plan, data),
         policy=policy,
         budget=budget(None),
         resize_mode=DEFAULT_RESIZE,
@@ -161,7 +149,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         os.environ.setdefault("TLEARN_CACHE", cache)
         for seed in given.seeds:
-            data = read(given.photos, seed)
+            data = photo_sets.divided(given.photos, seed)
             grid = [told(data, seed, rate) for rate in given.grid]
             found = searched(given.photos, seed)
             short = short_of(grid, told(data, seed, found["suggested"]))

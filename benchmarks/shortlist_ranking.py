@@ -67,7 +67,7 @@ def shortlisted(
 def without_a_head(photos: str, names: list[str]) -> pd.DataFrame:
     """What scores say that fit no head, on the features that the shortlist has kept."""
     data = photo_sets.divided(photos)
-    (stage,) = recipes.linear_probe(int((data.examples["split"] == "train").sum()))
+    (stage,) = recipes.linear_probe(data.count("train"))
     rows = {}
     for name in names:
         job = jobs.Job(

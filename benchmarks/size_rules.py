@@ -54,7 +54,7 @@ from tlearn.training_data import class_weights
 _RESAMPLES = 2000
 
 
-def previous(num_examples: int) -> tuple[Stage, ...]:
+def previous(num_examples: int) -> tuple[tuple[Stage, ...], int]:
     """The default of November 2026, number by number, so that it stays what it was."""
     batch = 32 if num_examples >= 512 else 16 if num_examples >= 256 else 8
     epochs = max(4, min(15, round(430 / math.ceil(num_examples / batch))))
@@ -73,15 +73,14 @@ def previous(num_examples: int) -> tuple[Stage, ...]:
         augmentation="light",
         views=views,
     )
-    return head, unfrozen
+    return (head, unfrozen), batch
 
 
 def plan(method: str, num_examples: int, num_classes: int) -> tuple[tuple[Stage, ...], int | None]:
     """The stages of a method, and its photos per step where it names them."""
     name, *pairs = method.split(":")
     if name == "previous":
-        batch = 32 if num_examples >= 512 else 16 if num_examples >= 256 else 8
-        return previous(num_examples), batch
+        return previous(num_examples)
     given: dict[str, Any] = {}
     for pair in pairs:
         key, _, text = pair.partition("=")
@@ -107,8 +106,7 @@ class Trainer:
         """A method on photos that were drawn, ready to be trained; the last one's model is gone."""
         self._network.set_weights(self._weights)
         keras.utils.set_random_seed(seed)
-        train = int((data.examples["split"] == "train").sum())
-        stages, batch = plan(method, train, len(data.class_names))
+        stages, batch = plan(method, data.count("train"), len(data.class_names))
         return jobs.Job(
             self._network,
             data,
@@ -132,9 +130,8 @@ class Trainer:
             "cpu_seconds": round(time.process_time() - cpu, 1),
             "wall_seconds": round(time.perf_counter() - wall, 1),
         }
-        answers = np.concatenate([judged.model.predict_on_batch(x) for x, _ in judged.validation])
         kept = training.stages[training.stages["kept"]].iloc[0]
-        return answers, {
+        return answers(judged), {
             "train": len(job.train),
             "validation": len(job.validation),
             "kept_stage": kept["stage"],
@@ -163,6 +160,11 @@ class Trainer:
         if found is None:
             raise SystemExit("Nothing is kept, so that each run would decode all photos anew.")
         return found
+
+
+def answers(material: Material) -> np.ndarray:
+    """Probabilities `(photos, classes)` of the photos held out."""
+    return np.concatenate([material.model.predict_on_batch(x) for x, _ in material.validation])
 
 
 def figures(answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:

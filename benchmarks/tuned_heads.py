@@ -98,7 +98,7 @@ def judged(
     data: datasets.Dataset, labels: Array, backbone: str, sizes: tuple[int, ...], seed: int
 ) -> tuple[dict[str, Array], dict[str, float]]:
     """Each idea's probabilities of the photos judged by, and the costs."""
-    photos = int((data.examples["split"] == "train").sum())
+    photos = data.count("train")
     fit, choose, judge = next(frozen.division(labels, data.examples["digest"].to_numpy(), seed))
     splits = np.full(len(labels), "test", object)
     splits[fit], splits[choose] = "train", "validation"

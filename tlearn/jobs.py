@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tlearn.stages import freezing
 from tlearn.stages.material import Material
 from tlearn.stages.watching import AfterEpoch
 
-__all__ = ["Job", "read", "stages_for"]
+__all__ = ["Job", "forget_models", "read", "stages_for"]
 
 
 def read(
@@ -60,7 +61,7 @@ def read(
         seed=seed,
         progress=progress,
     )
-    if not (data.examples["split"] == "validation").any():
+    if not data.count("validation"):
         raise DatasetError(
             "There are no photos to validate on, and without them no stage can tell its best "
             f"epoch. Give --validation a share above 0. Received: validation={validation}"
@@ -81,8 +82,18 @@ def stages_for(recipe: Recipe, data: Dataset) -> tuple[stages.Stage, ...]:
     Raises:
         RecipeError: An argument of the recipe is refused.
     """
-    num_examples = int((data.examples["split"] == "train").sum())
-    return recipe.stages(num_examples=num_examples, num_classes=len(data.class_names))
+    return recipe.stages(num_examples=data.count("train"), num_classes=len(data.class_names))
+
+
+def forget_models() -> None:
+    """Free what Keras and TensorFlow keep of models: their graphs, for as long as a session lasts.
+
+    The dtype policy, which Keras forgets with them, stays.
+    """
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(policy)
+    gc.collect()
 
 
 class Job:

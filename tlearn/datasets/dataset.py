@@ -33,6 +33,14 @@ class Dataset:
     class_names: tuple[str, ...]
     skipped: pd.DataFrame
 
+    def count(self, split: str) -> int:
+        """How many photos a split has.
+
+        Args:
+            split: One of `SPLITS`.
+        """
+        return int((self.examples["split"] == split).sum())
+
 
 @dataclass(frozen=True)
 class Listing:

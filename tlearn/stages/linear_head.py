@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-__all__ = ["LinearHead", "PENALTIES", "Solution", "fit", "path", "score"]
+__all__ = ["LinearHead", "PENALTIES", "Solution", "fit", "path", "score", "smoothed"]
 
 Array = np.ndarray[Any, Any]
 
@@ -190,6 +190,22 @@ def _principal_axes(centred: Array) -> tuple[Array, Array]:
         return np.ascontiguousarray(rows.T), strengths**2 / photos
     spread, axes = np.linalg.eigh(centred.T @ centred / photos)
     return axes, np.maximum(spread, 0)
+
+
+def smoothed(labels: Array, num_classes: int, smoothing: float) -> Array:
+    """What a head is fitted to.
+
+    Args:
+        labels: Class numbers, int `(photos,)`.
+        num_classes: Number of classes.
+        smoothing: The share that is divided among all classes, 0 to below 1.
+
+    Returns:
+        float32 `(photos, classes)`; each row adds up to 1.
+    """
+    targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
+    targets[np.arange(len(labels)), labels] += 1 - smoothing
+    return targets
 
 
 def score(scores: Array, labels: Array) -> tuple[float, float]:

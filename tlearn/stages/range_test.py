@@ -67,7 +67,7 @@ def range_test(
             "A range test goes from a rate above 0 to a higher one in at least 10 steps. "
             f"Received: lowest={lowest}, highest={highest}, steps={steps}"
         )
-    fitted, losses = material.model, np.empty(0)
+    fitted, losses = material.model, list[float]()
     batches = _endless(compiling.one_hot(material.train, int(model.output_shape[-1])))
     rates = np.geomspace(lowest, highest, steps)
     rising = optimizer.rising(model, stage, lowest=lowest, highest=highest, steps=steps)
@@ -82,14 +82,14 @@ def range_test(
             loss = float(fitted.train_on_batch(*batch))
             if not math.isfinite(loss):
                 break
-            losses = np.append(losses, loss)
+            losses.append(loss)
             mean = loss if mean == math.inf else _NEARNESS * mean + (1 - _NEARNESS) * loss
             lowest_mean = min(mean, lowest_mean)
             task.advance()
             task.note(f"rate {rate:.1e}  loss {mean:.3f}")
             if mean > _DIVERGED * lowest_mean:
                 break
-    if not len(losses):
+    if not losses:
         raise TrainingError(
             f"The stage {stage.name!r} has no finite loss before its first step. Train in float32. "
             f"Received: loss={loss}"
@@ -104,7 +104,7 @@ def range_test(
     )
 
 
-def _smoothed(losses: Array) -> Array:
+def _smoothed(losses: list[float]) -> Array:
     places = np.arange(len(losses))
     shares = _NEARNESS ** np.abs(places[:, None] - places)
     found: Array = shares @ losses / shares.sum(axis=1)

@@ -56,9 +56,7 @@ def solve(
     started = time.perf_counter()
     with progress.task(f"Stage {stage.name}, fitted to convergence", total=1, unit="fits") as task:
         given = head()
-        classes = int(dense.units)
-        targets = np.full((len(given.labels), classes), stage.label_smoothing / classes, np.float32)
-        targets[np.arange(len(given.labels)), given.labels] += 1 - stage.label_smoothing
+        targets = linear_head.smoothed(given.labels, int(dense.units), stage.label_smoothing)
         weights = given.class_weights
         found = linear_head.fit(
             given.features,

@@ -25,7 +25,6 @@ _FROZEN = 0.7
 _TRAINING = 1.4
 # Starting, reading, building graphs, the export and its proof.
 _FIXED_SECONDS = 25.0
-_MIB = 2**20
 
 
 @dataclass(frozen=True)

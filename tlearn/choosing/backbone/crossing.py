@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from tlearn.datasets.bundles import bundles
 from tlearn.stages import linear_head
@@ -84,8 +85,7 @@ def cross_validate(
     Raises:
         ValueError: A feature is not finite.
     """
-    targets = np.full((len(labels), num_classes), label_smoothing / num_classes, np.float32)
-    targets[np.arange(len(labels)), labels] += 1 - label_smoothing
+    targets = linear_head.smoothed(labels, num_classes, label_smoothing)
     found: list[list[Array]] = []  # for each fold the scores by penalty
     most = len(linear_head.PENALTIES)
     for fold in np.unique(of_fold):
@@ -104,9 +104,7 @@ def cross_validate(
     for fold, scores in zip(np.unique(of_fold), found, strict=True):
         whole[of_fold == fold] = scores[best]
     _, log_loss = linear_head.score(whole, labels)
-    whole = np.exp(whole - whole.max(axis=1, keepdims=True))
-    whole /= whole.sum(axis=1, keepdims=True)
-    return CrossValidated(whole, linear_head.PENALTIES[best], log_loss)
+    return CrossValidated(softmax(whole, axis=1), linear_head.PENALTIES[best], log_loss)
 
 
 def _best(found: Sequence[Sequence[Array]], labels: Array, of_fold: Array) -> int:

@@ -21,7 +21,7 @@ from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.datasets import Dataset
 from tlearn.errors import BackboneError, MissingExtra
 from tlearn.features.memory import budget as memory_budget
-from tlearn.photos import decoding
+from tlearn.photos import decoding, pipeline
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["compare", "shortlist"]
@@ -158,7 +158,7 @@ def compare(
             except (BackboneError, MissingExtra) as error:
                 row = {"backbone": name, "note": str(error)}
             finally:
-                keras.backend.clear_session()
+                jobs.forget_models()
             rows.append({"weights": candidate.weights, **row})
             task.advance()
     if not answers:
@@ -200,14 +200,14 @@ class _Bench:
             except (BackboneError, MissingExtra):
                 continue
             finally:
-                keras.backend.clear_session()
+                jobs.forget_models()
         left = seconds - (time.perf_counter() - started) - _FIXED_SECONDS * len(chosen)
         return min(_MOST_PHOTOS, int(max(0.0, left) / max(per_photo, 1e-9)))
 
     def judged(self, candidate: Candidate, sample: Dataset) -> tuple[dict[str, Any], np.ndarray]:
         """A candidate's row, and which of the photos its heads told right, bool `(photos,)`."""
         network = self._network(candidate)
-        num_examples = int((self._data.examples["split"] == "train").sum())
+        num_examples = self._data.count("train")
         (stage,) = recipes.linear_probe(num_examples)
         job = jobs.Job(
             network,
@@ -226,12 +226,11 @@ class _Bench:
                 f"compared on them. Received: backbone={candidate.backbone.name!r}"
             )
         pool = pd.concat([job.train, job.validation], ignore_index=True)
-        names = list(sample.class_names)
+        names = sample.class_names
         features = np.concatenate([rows.read(np.arange(len(rows))) for rows in kept])
-        labels = pool["label"].map({name: place for place, name in enumerate(names)})
         found = crossing.cross_validate(
             features.reshape(len(features), -1),
-            labels.to_numpy(np.int64),
+            pipeline.class_numbers(pool, names),
             crossing.folds(pool, _FOLDS, seed=self._seed),
             len(names),
             label_smoothing=stage.label_smoothing,
@@ -266,4 +265,4 @@ class _Bench:
 
 
 def _pool_size(data: Dataset) -> int:
-    return int((data.examples["split"] != "test").sum())
+    return len(data.examples) - data.count("test")

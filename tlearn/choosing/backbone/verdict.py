@@ -95,8 +95,7 @@ class Shortlist:
         near = [
             row
             for _, row in measured.iterrows()
-            if _behind(right[best["backbone"]], right[row["backbone"]])[0]
-            <= _behind(right[best["backbone"]], right[row["backbone"]])[1]
+            if _is_near(right[best["backbone"]], right[row["backbone"]])
         ]
         chosen = max(near, key=lambda row: row["photos_per_second"])
         seen = f"on {photos:,} of {of:,} photos" if photos < of else f"on {photos:,} photos"
@@ -184,10 +183,10 @@ def _undominated(table: pd.DataFrame) -> list[bool]:
     ]
 
 
-def _behind(best: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """How far `other` is behind, and the standard error of that, over the same photos."""
+def _is_near(best: np.ndarray, other: np.ndarray) -> bool:
+    """Whether `other` is behind by one standard error at most, over the same photos."""
     difference = best.astype(float) - other.astype(float)
-    return float(difference.mean()), float(difference.std() / math.sqrt(len(difference)))
+    return bool(difference.mean() <= difference.std() / math.sqrt(len(difference)))
 
 
 def _reason(chosen: pd.Series, best: pd.Series, measured: pd.DataFrame, seen: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tlearn import backbones, jobs, provenance, recipes
 from tlearn import precision as precisions
+from tlearn.choosing.automatic import AUTO
 from tlearn.choosing.rate.rate_finding import RateFinding, suggestion, valley, written
 from tlearn.errors import RecipeError
 from tlearn.features import planning
@@ -25,9 +26,7 @@ from tlearn.progress import SILENT, Progress
 from tlearn.recipes import FUNCTIONS, Recipe
 from tlearn.stages.range_test import range_test, unchanged
 
-__all__ = ["AUTO", "lr_find", "settled"]
-
-AUTO = "auto"
+__all__ = ["lr_find", "settled"]
 
 
 def lr_find(
@@ -108,7 +107,7 @@ def lr_find(
     job = jobs.Job(
         network,
         data,
-        _by_rule(plan).stages(num_examples=int((data.examples["split"] == "train").sum())),
+        jobs.stages_for(_by_rule(plan), data),
         policy=policy,
         budget=memory_budget(memory),
         resize_mode=resize_mode,
@@ -160,8 +159,6 @@ def _by_rule(plan: Recipe) -> Recipe:
 
     Who asks for a rate asks for something to be unfrozen, however few the photos of each class.
     """
-    if plan.arguments.get("learning_rate") != AUTO:
-        return plan
     kept = {name: value for name, value in plan.arguments.items() if value != AUTO}
     counts = "num_classes" in inspect.signature(FUNCTIONS[plan.function]).parameters
     return replace(plan, arguments=kept | ({"num_classes": None} if counts else {}))

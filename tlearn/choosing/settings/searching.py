@@ -45,7 +45,7 @@ class Search:
         self._space = space
         self._bench = bench
         self._command = (*command, "--recipe", str(study.folder / studies.BEST))
-        stages = space.start.stages(num_examples=bench.training_photos)
+        stages = space.start.stages(num_examples=bench.data.count("train"))
         compared = [stage for stage in stages if stage.unfreeze > 0] or stages
         self._epochs = sum(stage.epochs for stage in compared)
 
@@ -106,10 +106,10 @@ class Search:
             losses = ((), ())
         gain = replace(
             gains.between(*losses, others=max(1, others)),
-            photos=self._bench.validation_photos,
+            photos=self._bench.data.count("validation"),
             others=others,
         )
-        tuning_results.write(study, best, self._command, self._bench.validation_photos)
+        tuning_results.write(study, best, self._command, self._bench.data.count("validation"))
         tuning_results.plot(study)
         said = tuning_results.sentence(study, gain)
         table = tuning_results.table(study)
@@ -154,7 +154,7 @@ class Search:
             Trial(number=number, parameters=parameters, settings=settings, **asdict(outcome))
         )
         tuning_results.write(
-            self._study, self._best(), self._command, self._bench.validation_photos
+            self._study, self._best(), self._command, self._bench.data.count("validation")
         )
 
     def _is_over(self, until: float | None) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from tlearn import backbones, jobs
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
 from tlearn.errors import TrainingError
+from tlearn.photos import pipeline
 from tlearn.progress import Progress, Task
 from tlearn.recipes import Recipe
 from tlearn.stages import Stage
@@ -67,16 +67,6 @@ class Workbench:
     batch_size: int | None
     seed: int
 
-    @property
-    def training_photos(self) -> int:
-        """How many photos train."""
-        return int((self.data.examples["split"] == "train").sum())
-
-    @property
-    def validation_photos(self) -> int:
-        """How many photos judge a trial."""
-        return int((self.data.examples["split"] == "validation").sum())
-
     def run(self, recipe: Recipe, report: Report, progress: Progress) -> Outcome:
         """Train by a recipe, from the pretrained weights.
 
@@ -94,11 +84,7 @@ class Workbench:
         try:
             return self._run(recipe, report, progress, started)
         finally:
-            # Keras and TensorFlow keep a model's graphs for as long as the session lasts.
-            policy = keras.config.dtype_policy()
-            keras.backend.clear_session()
-            keras.config.set_dtype_policy(policy)
-            gc.collect()
+            jobs.forget_models()
 
     def _run(self, recipe: Recipe, report: Report, progress: Progress, started: float) -> Outcome:
         # In the order in which `finetune` does it, so that the same recipe there gives the same.
@@ -131,7 +117,7 @@ class Workbench:
             kept = stages[stages["kept"]].iloc[0]
             accuracy = float(kept["validation_accuracy"])
             log_loss = float(kept["validation_log_loss"])
-            by_photo = _log_losses(job, self.data.class_names)
+            by_photo = _log_losses(job)
         return Outcome(
             state=state,
             validation_accuracy=accuracy,
@@ -168,11 +154,10 @@ class _Watch:
                 raise _Pruned
 
 
-def _log_losses(job: jobs.Job, class_names: Sequence[str]) -> np.ndarray:
+def _log_losses(job: jobs.Job) -> np.ndarray:
     """The log loss of each validation photo, `(validation photos,)`."""
     probabilities = job.validation_probabilities()
-    columns = {name: number for number, name in enumerate(class_names)}
-    truth = job.validation["label"].map(columns).to_numpy()
+    truth = pipeline.class_numbers(job.validation, job.data.class_names)
     chosen = probabilities[np.arange(len(truth)), truth]
     return -np.log(np.maximum(chosen, np.finfo(np.float32).tiny))
 

@@ -128,7 +128,7 @@ def tune(
         seed=seed,
     )
     # A value that is refused is told now.
-    space = search_space.of(start, fixed, num_examples=bench.training_photos)
+    space = search_space.of(start, fixed, num_examples=data.count("train"))
     progress.say(provenance.in_words(data, backbone, chosen.name, start.name, policy))
     folder = Path(output) / (name or f"{provenance.run_name(data.name, chosen.name)}-tune")
     about = _about(bench, space, fixed)
