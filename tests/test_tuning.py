@@ -215,6 +215,7 @@ def test_without_optuna_it_is_said_which_extra_brings_it(digits, tmp_path, monke
         ({"trials": 0}, TuningError),
         ({"recipe_options": {"unfreeze": 0.5}}, RecipeError),
         ({"recipe_options": {"mixup": -1.0}}, RecipeError),
+        ({"recipe_options": {"learning_rate": "auto"}}, TuningError),
     ],
 )
 def test_a_mistake_is_told_before_any_training(digits, tmp_path, wrong, error):

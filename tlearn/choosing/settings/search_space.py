@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tlearn.choosing.automatic import AUTO
 from tlearn.errors import MissingExtra, TuningError
 from tlearn.recipes import FUNCTIONS, Recipe
 
@@ -151,10 +152,15 @@ def of(recipe: Recipe, fixed: Collection[str], num_examples: int) -> Space:
 
     Raises:
         RecipeError: A value is refused.
-        TuningError: Nothing is left to be searched.
+        TuningError: Nothing is left to be searched, or the learning rate is `"auto"`.
     """
     signature = inspect.signature(FUNCTIONS[recipe.function]).parameters
     own = {name: one.default for name, one in signature.items()} | dict(recipe.arguments)
+    if own["learning_rate"] == AUTO:
+        raise TuningError(
+            "A search finds the learning rate itself. Leave it out, or give a number. "
+            f"Received: learning_rate={AUTO!r}"
+        )
     last = recipe.stages(num_examples)[-1]
     if "unfreeze" in own:  # what is left to the rules is what they say
         for name in ("learning_rate", "unfreeze"):
