@@ -39,6 +39,7 @@ def finetune(
     test: float = 0.15,
     data_dir: str | Path | None = None,
     strict: bool = False,
+    corrections: str | Path | None = None,
     memory: str | int | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
@@ -64,6 +65,8 @@ def finetune(
         test: The share held out for the test, likewise.
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error, instead of leaving it out.
+        corrections: A table of labels that a person has mended, with the columns `path`, `label`
+            and, if wanted, `digest` and `action`; see docs/labels.md. No file of yours is touched.
         memory: How much memory kept features may take, such as `"1GiB"`; what is more is read from
             the cache folder. By default a quarter of what is free.
         output: The folder of run folders.
@@ -98,6 +101,7 @@ def finetune(
             seed=seed,
             data_dir=data_dir,
             strict=strict,
+            corrections=corrections,
             progress=progress,
         )
 
@@ -183,6 +187,7 @@ def finetune(
         folder.write_info(
             {
                 "dataset": provenance.of_dataset(data),
+                "corrections": dict(data.corrections),
                 "backbone": chosen.name,
                 "weights": str(weights),
                 "image_size": job.image_size,
@@ -209,6 +214,7 @@ def finetune(
                     "test": test,
                     "data_dir": None if data_dir is None else str(data_dir),
                     "strict": strict,
+                    "corrections": None if corrections is None else str(corrections),
                     "memory": memory,
                 },
             }
