@@ -17,6 +17,7 @@ from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
 from tlearn.datasets import Dataset
 from tlearn.features.memory import budget as memory_budget
+from tlearn.labelling import suspects as labelling
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 
@@ -150,6 +151,14 @@ def finetune(
         folder.write_recipe(plan.dump(job.stages))
         folder.write_table("splits", data.examples)
         folder.write_table("skipped", data.skipped)
+        # Before training, which changes the network that the features are of.
+        suspects = labelling.of_job(
+            job, resize_mode=resize_mode, seed=seed, memory=memory, progress=progress
+        )
+        if suspects is not None:
+            folder.write_table("suspects", suspects.table)
+            folder.write_table("outliers", suspects.outliers)
+        clock.lap("labels")
         training = job.run()
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
