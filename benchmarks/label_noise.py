@@ -79,7 +79,9 @@ def main() -> None:
             places = np.flatnonzero(train)
             chosen = random.choice(places, round(share * len(places)), replace=False)
             labels = true.copy()
-            labels[chosen] = (true[chosen] + random.integers(1, len(names), len(chosen))) % len(names)
+            labels[chosen] = (true[chosen] + random.integers(1, len(names), len(chosen))) % len(
+                names
+            )
             wrong = (labels != true)[train]
             table = examples.assign(label=[names[label] for label in labels])
             began = time.process_time()

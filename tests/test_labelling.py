@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from photo_files import Heard
 import tlearn
 from tlearn import datasets, jobs, splits
 from tlearn.datasets import sample
-from tlearn.labelling import confident, judging, neighbours, suspects
+from tlearn.errors import DecodeError, RunError
+from tlearn.labelling import choosing_next, confident, judging, neighbours, next_photos, suspects
 from tlearn.progress import SILENT
 
 CLASSES = ("a", "b", "c")
@@ -179,6 +181,37 @@ def test_a_finished_run_names_it_and_a_correction_mends_it(digits, tmp_path):
     assert (Path(row["path"]).name, row["label"]) == ("wrong.png", "0")
     table = mended.suspects.set_index("path")
     assert not table.loc[row["path"], "suspect"]
+
+
+def test_the_least_sure_comes_first_and_its_copies_come_last():
+    probabilities = np.array([[0.9, 0.1], [0.5, 0.5], [0.51, 0.49], [0.6, 0.4]])
+    features = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0.01], [0, 0, 1]])
+    assert list(choosing_next.order(probabilities, features, 4)) == [1, 3, 0, 2]
+    assert choosing_next.uncertainty(probabilities) == pytest.approx([0.2, 1, 0.98, 0.8])
+
+
+def test_a_folder_of_photos_is_ranked_by_a_run(digits, tmp_path):
+    run = tlearn.finetune(digits, recipe="linear_probe", image_size=64, output=tmp_path / "runs")
+    unlabelled = tmp_path / "new"
+    unlabelled.mkdir()
+    sample.write(tmp_path / "more", per_class=4, classes=5)
+    photos = sorted((tmp_path / "more").rglob("*.png"))
+    for number, photo in enumerate(photos):
+        shutil.copy(photo, unlabelled / f"{number}.png")
+    (unlabelled / "notes.txt").write_text("not a photo")
+    heard = Heard()
+    table = next_photos.rank(unlabelled, run=run, output=tmp_path / "next.csv", progress=heard)
+    assert list(table["rank"]) == list(range(1, len(photos) + 1))
+    assert table["uncertainty"].between(0, 1).all()
+    assert set(table["predicted"]) <= set(run.class_names)
+    assert any("notes.txt" in line for line in heard.warned)
+    assert (tmp_path / "next.csv").read_text().count("\n") == len(photos) + 1
+
+    with pytest.raises(DecodeError, match="nothing to rank"):
+        next_photos.rank(unlabelled / "notes.txt", run=run)
+    run.model_path.unlink()
+    with pytest.raises(RunError, match="model for Keras"):
+        next_photos.rank(unlabelled, run=run)
 
 
 def test_what_cannot_be_kept_is_said_and_fails_nothing(digits, monkeypatch):
