@@ -151,6 +151,8 @@ def finetune(
         folder.write_recipe(plan.dump(job.stages))
         folder.write_table("splits", data.examples)
         folder.write_table("skipped", data.skipped)
+        job.kept.plain(job.stages[0])  # in one pass for all stages, and for the labels
+        clock.lap("features")
         # Before training, which changes the network that the features are of.
         suspects = labelling.of_job(
             job, resize_mode=resize_mode, seed=seed, memory=memory, progress=progress

@@ -99,13 +99,14 @@ def of_features(
     copy_of = _conflicts(examples)
     for place, other in copy_of.items():
         suggested[place] = labels[other]
-    rows = np.arange(len(labels))
+    places = range(len(labels))
+    rows = np.array(places)
     confidence = probabilities[rows, suggested]
-    conflict = np.array([place in copy_of for place in rows], bool)
+    conflict = np.array([place in copy_of for place in places], bool)
     score = np.where(conflict, confidence / (confidence + probabilities[rows, labels]), score)
     names = np.array(class_names, dtype=object)
     paths = list(examples["path"])
-    same_as = [paths[copy_of[place]] if place in copy_of else None for place in rows]
+    same_as = [paths[copy_of[place]] if place in copy_of else None for place in places]
     table = pd.DataFrame(
         {
             "path": paths,
