@@ -139,6 +139,7 @@ def test_added_photos_are_the_only_ones_computed(photos):
     assert kept.info["computed"] == 5
 
 
+@pytest.mark.slow
 def test_another_seed_has_other_views_but_the_same_plain_photo(photos):
     from dataclasses import replace
 
@@ -148,6 +149,7 @@ def test_another_seed_has_other_views_but_the_same_plain_photo(photos):
     assert kept.info["view_passes"] == number_of(photos.train)
 
 
+@pytest.mark.slow
 def test_features_beyond_the_budget_stay_on_the_disk_and_train_the_same_model(photos):
     plan = recipes.freeze_then_unfreeze(40, head_epochs=2, epochs=2, unfreeze=0.3)
     answers = []
@@ -178,6 +180,7 @@ def test_features_that_fit_nowhere_are_an_error_that_says_what_to_do(photos, own
 EVERYTHING = recipes.freeze_then_unfreeze(40, epochs=2, unfreeze=1.0)
 
 
+@pytest.mark.slow
 def test_when_all_is_unfrozen_the_pixels_are_kept_and_each_photo_is_decoded_once(photos):
     found, kept = train(classifier(), EVERYTHING, photos)
     assert kept.info["cuts"] == ["head_pooling", "pixels"]
@@ -195,6 +198,7 @@ def test_kept_pixels_are_what_the_model_sees_to_half_a_level(photos):
     assert np.abs(seen - plain).max() <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", ["there is no room", "the cache cannot be written to"])
 def test_where_pixels_cannot_be_kept_photos_are_decoded_and_the_head_starts_from_features(
     photos, own_cache, monkeypatch, why
