@@ -19,6 +19,7 @@ from tlearn.features import batches, store
 from tlearn.features.keeping import Kept, Photos
 from tlearn.features.trunk import TOLERANCE, Trunk
 from tlearn.photos import pipeline
+from tlearn.stages import freezing
 from tlearn.stages.stage import Stage
 
 SIZE = 64
@@ -230,6 +231,28 @@ def test_no_stage_keeps_what_an_earlier_one_has_trained(photos):
     assert plans[0]
     assert plans[1]
     assert plans[1].cut.before <= plans[0].cut.before
+
+
+def test_a_head_that_looks_at_several_depths_is_trained_on_kept_features_too(photos):
+    keras.utils.set_random_seed(0)
+    network = backbones.build("efficientnet_lite0", image_size=SIZE)
+    model = heads.attach(network, 3, depths=freezing.depths(network))
+    plan = recipes.freeze_then_unfreeze(40, epochs=1, augmentation="none")
+    found, kept = train(model, plan, photos)
+    joined, block = kept.info["cuts"]
+    assert joined == "head_depths"
+    assert block.startswith("block")
+    # As the first stage solved it on kept features, so the whole model answers on photos.
+    head, final = found.stages["validation_log_loss"]
+    labels = pipeline.class_numbers(photos.validation, photos.class_names)
+    answers = model.predict(in_order(photos), verbose=0)
+    log_loss = -np.log(answers[np.arange(len(labels)), labels]).mean()
+    np.testing.assert_allclose(log_loss, min(head, final), atol=2e-3)
+    # Half-way through the blocks, as many train as without it.
+    plain = heads.attach(backbones.build("efficientnet_lite0", image_size=SIZE), 3)
+    assert [len(one) for one in freezing.split_head(model)[0]] == [
+        len(one) for one in freezing.split_head(plain)[0]
+    ]
 
 
 def test_litert_gives_tensorflows_features():

@@ -106,6 +106,7 @@ class Job:
         policy: The dtype policy.
         budget: Bytes of frozen features that may be held in memory.
         resize_mode: How a photo becomes a square.
+        head: What the head looks at, one of `heads.HEADS`.
         batch_size: Photos per step; by default by the number of training photos.
         seed: Decides the order and the augmentation.
         progress: Who watches.
@@ -130,6 +131,7 @@ class Job:
         policy: str,
         budget: int,
         resize_mode: str,
+        head: str = "last",
         batch_size: int | None = None,
         seed: int = 0,
         progress: Progress = SILENT,
@@ -145,7 +147,11 @@ class Job:
         )
         self.batch_size = batch_size or schedules.batch_size(len(self.train))
         with precisions.policy(policy):
-            self.model = heads.attach(network, len(data.class_names))
+            self.model = heads.attach(
+                network,
+                len(data.class_names),
+                depths=freezing.depths(network) if head == "depths" else (),
+            )
         self.image_size = int(self.model.input_shape[1])
         self.kept = keeping.Kept(
             self.model,

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tlearn import backbones, evaluation, export, jobs, provenance, recipes, runs
+from tlearn import backbones, evaluation, export, heads, jobs, provenance, recipes, runs
 from tlearn import precision as precisions
 from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
@@ -32,6 +32,7 @@ def finetune(
     weights: str = "imagenet",
     image_size: int | None = None,
     resize_mode: str = decoding.DEFAULT_RESIZE,
+    head: str = "last",
     batch_size: int | None = None,
     precision: str = "auto",
     seed: int = 0,
@@ -57,6 +58,8 @@ def finetune(
         weights: `"imagenet"`, `"random"`, or the path of a weights file.
         image_size: Pixels along each side of what the model sees; by default the backbone's own.
         resize_mode: `"crop"`, `"pad"` or `"stretch"`.
+        head: What the head looks at: `"last"`, the last feature map, or `"depths"`, the means of the
+            last half of the blocks as well, which helps where texture tells classes apart.
         batch_size: Photos per step; by default by the data set's size.
         precision: `"auto"`, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
         seed: Decides the split, the order, the augmentation and the head's start.
@@ -86,6 +89,7 @@ def finetune(
     """
     clock = provenance.Clock()
     budget = memory_budget(memory)
+    heads.check(head)
     plan = recipes.load(recipe).with_arguments(recipe_options or {})
     policy = precisions.choose(precision)
 
@@ -133,6 +137,7 @@ def finetune(
             policy=policy,
             budget=budget,
             resize_mode=resize_mode,
+            head=head,
             batch_size=batch_size,
             seed=seed,
             progress=progress,
@@ -187,6 +192,7 @@ def finetune(
                 "weights": str(weights),
                 "image_size": job.image_size,
                 "resize_mode": resize_mode,
+                "head": head,
                 "precision": policy,
                 "recipe": plan.name,
                 "recipe_options": dict(plan.arguments),

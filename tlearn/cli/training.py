@@ -31,6 +31,7 @@ def finetune(
     weights: options.WeightsOption = None,
     image_size: options.ImageSizeOption = None,
     resize: options.ResizeOption = None,
+    head: options.HeadOption = None,
     recipe: options.RecipeOption = None,
     epochs: options.EpochsOption = None,
     learning_rate: options.LearningRateOption = None,

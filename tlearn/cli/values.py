@@ -33,6 +33,7 @@ _OF_LIBRARY = {
     "weights": "weights",
     "image_size": "image_size",
     "resize": "resize_mode",
+    "head": "head",
     "batch_size": "batch_size",
     "precision": "precision",
     "seed": "seed",
