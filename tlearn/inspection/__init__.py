@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from tlearn.inspection.looking import Looks, look
