@@ -13,8 +13,8 @@ from photo_files import Heard
 from typer.testing import CliRunner, Result
 
 import tlearn
-from tlearn import backbones, heads, jobs
-from tlearn.choosing.backbone import candidates, costs, crossing, sampling
+from tlearn import backbones, crossing, heads, jobs
+from tlearn.choosing.backbone import candidates, costs, sampling
 from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.cli import app
 from tlearn.datasets import sample

@@ -35,6 +35,7 @@ def read(
     seed: int,
     data_dir: str | Path | None,
     strict: bool,
+    corrections: str | Path | None = None,
     progress: Progress,
 ) -> Dataset:
     """Read the photos and divide them.
@@ -46,6 +47,7 @@ def read(
         seed: Decides the split.
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error.
+        corrections: A table of labels that a person has mended; see docs/labels.md.
         progress: Who watches.
 
     Returns:
@@ -55,7 +57,13 @@ def read(
         DatasetError: There are none to validate on, or the data set cannot be used.
     """
     data = splits.make(
-        datasets.load(dataset, data_dir=data_dir, strict=strict, progress=progress),
+        datasets.load(
+            dataset,
+            data_dir=data_dir,
+            strict=strict,
+            corrections=corrections,
+            progress=progress,
+        ),
         validation=validation,
         test=test,
         seed=seed,

@@ -17,6 +17,7 @@ from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
 from tlearn.datasets import Dataset
 from tlearn.features.memory import budget as memory_budget
+from tlearn.labelling import suspects as labelling
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 
@@ -40,6 +41,7 @@ def finetune(
     test: float = 0.15,
     data_dir: str | Path | None = None,
     strict: bool = False,
+    corrections: str | Path | None = None,
     memory: str | int | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
@@ -67,6 +69,8 @@ def finetune(
         test: The share held out for the test, likewise.
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error, instead of leaving it out.
+        corrections: A table of labels that a person has mended, with the columns `path`, `label`
+            and, if wanted, `digest` and `action`; see docs/labels.md. No file of yours is touched.
         memory: How much memory kept features may take, such as `"1GiB"`; what is more is read from
             the cache folder. By default a quarter of what is free.
         output: The folder of run folders.
@@ -102,6 +106,7 @@ def finetune(
             seed=seed,
             data_dir=data_dir,
             strict=strict,
+            corrections=corrections,
             progress=progress,
         )
 
@@ -151,6 +156,16 @@ def finetune(
         folder.write_recipe(plan.dump(job.stages))
         folder.write_table("splits", data.examples)
         folder.write_table("skipped", data.skipped)
+        job.kept.plain(job.stages[0])  # in one pass for all stages, and for the labels
+        clock.lap("features")
+        # Before training, which changes the network that the features are of.
+        suspects = labelling.of_job(
+            job, resize_mode=resize_mode, seed=seed, memory=memory, progress=progress
+        )
+        if suspects is not None:
+            folder.write_table("suspects", suspects.table)
+            folder.write_table("outliers", suspects.outliers)
+        clock.lap("labels")
         training = job.run()
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
@@ -188,6 +203,7 @@ def finetune(
         folder.write_info(
             {
                 "dataset": provenance.of_dataset(data),
+                "corrections": dict(data.corrections),
                 "backbone": chosen.name,
                 "weights": str(weights),
                 "image_size": job.image_size,
@@ -215,6 +231,7 @@ def finetune(
                     "test": test,
                     "data_dir": None if data_dir is None else str(data_dir),
                     "strict": strict,
+                    "corrections": None if corrections is None else str(corrections),
                     "memory": memory,
                 },
             }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tlearn.cli import display, options, quieting, values
+from tlearn.cli.correcting import CorrectionsOption
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +28,7 @@ def finetune(
     test: options.TestOption = None,
     data_dir: options.DataDirOption = None,
     strict: options.StrictOption = False,
+    corrections: CorrectionsOption = None,
     backbone: options.BackboneOption = "efficientnet",
     weights: options.WeightsOption = None,
     image_size: options.ImageSizeOption = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tlearn.cli import display, options, quieting, values
+from tlearn.cli.correcting import CorrectionsOption
 from tlearn.cli.display import ListFormat
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def tune(
     test: options.TestOption = None,
     data_dir: options.DataDirOption = None,
     strict: options.StrictOption = False,
+    corrections: CorrectionsOption = None,
     backbone: options.BackboneOption = "efficientnet",
     weights: options.WeightsOption = None,
     image_size: options.ImageSizeOption = None,

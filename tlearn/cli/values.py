@@ -42,6 +42,7 @@ _OF_LIBRARY = {
     "test": "test",
     "data_dir": "data_dir",
     "strict": "strict",
+    "corrections": "corrections",
     "name": "name",
     "budget": "budget",
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-__all__ = ["Dataset", "Listing", "SPLITS", "short_list", "table_of"]
+from tlearn.files.names import natural_sorted
+
+__all__ = ["Dataset", "Listing", "SPLITS", "in_order", "short_list", "table_of"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -22,9 +25,11 @@ class Dataset:
         examples: One row per readable photo, natural-sorted by label, then path. Columns:
             `path` (str, absolute), `label` (str), `split` (`"train"`, `"validation"`, `"test"`
             or `None` while undecided), `group` (str or `None`), `digest` (SHA-256 of the file's
-            bytes, in hex), `decoder` (`"graph"` or `"pillow"`).
+            bytes, in hex), `decoder` (`"graph"` or `"pillow"`). Where a table of corrections was
+            applied, also `given_label` (str or `None`), see `corrections.corrected`.
         class_names: All classes, natural-sorted; a class's index is its place here.
         skipped: One row per file that was left out. Columns: `path`, `reason`.
+        corrections: What a table of corrections did, see `corrections.corrected`; empty without one.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Dataset:
     examples: pd.DataFrame
     class_names: tuple[str, ...]
     skipped: pd.DataFrame
+    corrections: Mapping[str, Any] = field(default_factory=dict)
 
     def count(self, split: str) -> int:
         """How many photos a split has.
@@ -73,6 +79,29 @@ def table_of(columns: dict[str, Iterable[object]]) -> pd.DataFrame:
     return pd.DataFrame(
         {name: pd.Series(list(values), dtype=object) for name, values in columns.items()}
     )
+
+
+def in_order(examples: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+    """Photos in the order that a `Dataset` has them in.
+
+    Args:
+        examples: Columns `path` and `label`, among others.
+        class_names: All classes, in their order.
+
+    Returns:
+        The table, natural-sorted by label, then path, with its rows numbered anew.
+    """
+    by_class = {name: place for place, name in enumerate(class_names)}
+    by_path = {path: place for place, path in enumerate(natural_sorted(set(examples["path"])))}
+    places = pd.DataFrame(
+        {
+            "label": [by_class[label] for label in examples["label"]],
+            "path": [by_path[path] for path in examples["path"]],
+        },
+        index=examples.index,
+    )
+    order = places.sort_values(["label", "path"], kind="stable").index
+    return examples.loc[order].reset_index(drop=True)
 
 
 def short_list(names: Iterable[str], most: int = 5) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from tlearn.datasets import archives, folders, tables, tfds_source
-from tlearn.datasets.dataset import Dataset, Listing, short_list, table_of
+from tlearn.datasets.corrections import corrected
+from tlearn.datasets.dataset import Dataset, Listing, in_order, short_list, table_of
 from tlearn.datasets.loose import is_photo
 from tlearn.datasets.scan import scan
 from tlearn.errors import DatasetError
-from tlearn.files.names import natural_sorted
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["load"]
@@ -30,6 +30,7 @@ def load(
     *,
     data_dir: str | Path | None = None,
     strict: bool = False,
+    corrections: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> Dataset:
     """Load a data set from anywhere it may be, and look at every photo once.
@@ -48,6 +49,7 @@ def load(
             a TFDS data set. What exists as a file or folder is taken as such.
         data_dir: Where TFDS keeps its data sets; its own default when `None`.
         strict: Make a file that would be left out an error.
+        corrections: A table of corrections, see `corrections.corrected`.
         progress: Told of what is read, left out, and worth a look.
 
     Returns:
@@ -56,7 +58,8 @@ def load(
     Raises:
         DatasetError: When there is no such source; when it has fewer than two classes or a class
             without a readable photo; when a table contradicts itself; when a TFDS data set cannot
-            be had here; with `strict`, when anything would be left out.
+            be had here; with `strict`, when anything would be left out; when the corrections
+            cannot be applied.
 
     Example:
 
@@ -77,10 +80,9 @@ def load(
     _report_skipped(source, skipped, strict, progress)
 
     usable = usable.assign(digest=found["digest"], decoder=found["decoder"])
-    examples = _sorted(usable[found["reason"].isna()], listing.class_names)
+    examples = in_order(usable[found["reason"].isna()], listing.class_names)
     _check_classes(source, listing, examples, skipped, progress)
-    _report_two_faced(examples, progress)
-    return Dataset(
+    dataset = Dataset(
         name=listing.name,
         source=os.fspath(source),
         examples=examples,
@@ -92,6 +94,10 @@ def load(
             }
         ),
     )
+    if corrections is not None:
+        dataset = corrected(dataset, corrections, progress=progress)
+    _report_two_faced(dataset.examples, progress)
+    return dataset
 
 
 def _listing(source: str | Path, data_dir: str | Path | None, progress: Progress) -> Listing:
@@ -171,20 +177,6 @@ def _report_skipped(
             f"Received: dataset={os.fspath(source)!r}"
         )
     progress.warn(f"{files} left out: {named}")
-
-
-def _sorted(examples: pd.DataFrame, class_names: tuple[str, ...]) -> pd.DataFrame:
-    by_class = {name: place for place, name in enumerate(class_names)}
-    by_path = {path: place for place, path in enumerate(natural_sorted(set(examples["path"])))}
-    places = pd.DataFrame(
-        {
-            "label": [by_class[label] for label in examples["label"]],
-            "path": [by_path[path] for path in examples["path"]],
-        },
-        index=examples.index,
-    )
-    order = places.sort_values(["label", "path"], kind="stable").index
-    return examples.loc[order].reset_index(drop=True)
 
 
 def _check_classes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from tlearn.datasets.split_names import SPELLINGS, split_of
 from tlearn.errors import DatasetError
 from tlearn.files.names import natural_sorted
 
-__all__ = ["SUFFIXES", "is_table", "listing"]
+__all__ = ["SUFFIXES", "is_table", "listing", "read", "text_of"]
 
 SUFFIXES = (".csv", ".parquet", ".pq")
 
@@ -51,7 +52,7 @@ def listing(file: Path, *, inside: Path | None = None) -> Listing:
     listing(Path("photos.csv")).examples
     ```
     """
-    table = _read(file)
+    table = read(file)
     missing = [name for name in ("path", "label") if name not in table]
     if missing:
         raise DatasetError(
@@ -59,7 +60,7 @@ def listing(file: Path, *, inside: Path | None = None) -> Listing:
             "Expected the columns path,label[,split,group], separated by commas and named in the "
             f"first line. Rename its columns. Received: columns={list(table.columns)}"
         )
-    values = {name: [_text(value) for value in table[name]] for name in _COLUMNS if name in table}
+    values = {name: [text_of(value) for value in table[name]] for name in _COLUMNS if name in table}
     for name in ("path", "label"):
         empty = [number for number, value in enumerate(values[name], start=1) if value is None]
         if empty:
@@ -98,23 +99,39 @@ def is_table(file: Path) -> bool:
     if file.suffix.lower() not in SUFFIXES:
         return False
     try:
-        return {"path", "label"} <= set(_read(file))
+        return {"path", "label"} <= set(read(file))
     except DatasetError:
         return False
 
 
-def _read(file: Path) -> pd.DataFrame:
+def read(
+    file: Path, columns: Sequence[str] = _COLUMNS, *, layout: str = "path,label[,split,group]"
+) -> pd.DataFrame:
+    """Read a table as it is written, in which nothing is guessed.
+
+    Args:
+        file: CSV in UTF-8, or Parquet.
+        columns: Those that count, each of which may be there once.
+        layout: The columns as a message names them.
+
+    Returns:
+        All its columns, their names in lower case; of a CSV all values are texts. Read them by
+        `text_of`.
+
+    Raises:
+        DatasetError: It cannot be read, or has a column twice.
+    """
     try:
         table = _read_csv(file) if file.suffix.lower() == ".csv" else pd.read_parquet(file)
     except Exception as error:  # pyarrow raises nearly anything for a damaged file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DatasetError(
             f"The table {file.name} cannot be read: {reason}. Expected a CSV in UTF-8, separated "
-            "by commas, or a Parquet file, with the columns path,label[,split,group]. Save it as "
-            f"one of these. Received: source={str(file)!r}"
+            f"by commas, or a Parquet file, with the columns {layout}. Save it as one of these. "
+            f"Received: source={str(file)!r}"
         ) from error
     table.columns = pd.Index([str(name).strip().casefold() for name in table.columns])
-    twice = [name for name in _COLUMNS if list(table.columns).count(name) > 1]
+    twice = [name for name in columns if list(table.columns).count(name) > 1]
     if twice:
         raise DatasetError(
             f"The table {file.name} has more than one column {twice[0]!r}. Expected one. Remove or "
@@ -140,7 +157,15 @@ def _read_csv(file: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(names, dtype=object), dtype=object)
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """A value of a table as text.
+
+    Args:
+        value: Whatever the table holds.
+
+    Returns:
+        Its text without space at the ends; `None` where there is none.
+    """
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
     if isinstance(value, bytes):

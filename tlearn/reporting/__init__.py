@@ -74,9 +74,10 @@ class Report:
                 `"parquet"` a path that ends so is one file, any other a folder with a file per
                 table.
             table: Only this table: `"summary"`, `"per_class"`, `"confusion"`,
-                `"confused_pairs"`, `"stages"`, `"history"`, `"skipped"` or `"predictions"`. By
-                default one CSV or Parquet file holds `"per_class"`, a folder all of them, and the
-                other forms hold all but `"predictions"`, which is long.
+                `"confused_pairs"`, `"stages"`, `"history"`, `"skipped"`, `"predictions"`,
+                `"suspects"` or `"outliers"`. By default one CSV or Parquet file holds
+                `"per_class"`, a folder all of them, and the other forms hold all but the last
+                three, which are long.
 
         Returns:
             The file or folder that was written, or `None`. Files appear whole or not at all.

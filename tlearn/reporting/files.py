@@ -28,7 +28,10 @@ TABLES = (
     "history",
     "skipped",
     "predictions",
+    "suspects",
+    "outliers",
 )
+_BY_PHOTO = ("predictions", "suspects", "outliers")  # long, and not in what holds several tables
 _SUFFIX = {"text": ".txt", "csv": ".csv", "json": ".json", "markdown": ".md", "parquet": ".parquet"}
 _ONE_TABLE_PER_FILE = ("csv", "parquet")
 
@@ -51,7 +54,7 @@ def write(
     path, suffix = Path(output), _SUFFIX[form]
     if form in _ONE_TABLE_PER_FILE and (path.suffix.lower() != suffix or path.is_dir()):
         with filling(path) as folder:
-            for name in [table] if table else TABLES:
+            for name in [table] if table else _there(report):
                 _write_file(report, form, name, folder / f"{name}{suffix}")
         return path
     if path.is_dir():
@@ -73,7 +76,7 @@ def _document(report: Report, form: str, table: str | None) -> str:
         return to_csv(_table(report, table or "per_class"))
     if form == "text" and table is None:
         return rendered(report)
-    names = [table] if table else [name for name in TABLES if name != "predictions"]
+    names = [table] if table else [name for name in TABLES if name not in _BY_PHOTO]
     if form == "json":
         about = {"run": report.run.info, "path": report.run.path, "split": report.split}
         return to_json(about | {name: _records(report, name) for name in names})
@@ -96,10 +99,22 @@ def _about(report: Report) -> str:
 
 
 def _table(report: Report, name: str) -> pd.DataFrame:
-    if name == "predictions":
-        return report.run.predictions
+    if name in _BY_PHOTO:
+        found: pd.DataFrame | None = getattr(report.run, name)
+        if found is None:
+            raise RunError(
+                f"The run {report.run.name} has no table {name}: its labels were not checked, since "
+                "no features were kept, or it was made by an older version. Train again. "
+                f"Received: table={name!r}"
+            )
+        return found
     table: pd.DataFrame = getattr(report, name)
     return flat(table) if name == "confusion" else table
+
+
+def _there(report: Report) -> list[str]:
+    absent = [name for name in ("suspects", "outliers") if getattr(report.run, name) is None]
+    return [name for name in TABLES if name not in absent]
 
 
 def _records(report: Report, name: str) -> object:

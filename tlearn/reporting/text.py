@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tlearn.evaluation.intervals import wilson
+from tlearn.reporting.doubts import doubtful
 from tlearn.reporting.matrix import ConfusionMatrix
 from tlearn.reporting.wording import count, decimal, duration, interval, percent, shown
 
@@ -34,7 +35,8 @@ _TITLES = {
 def layout(report: Report) -> Group:
     """All parts of the report, one below the other."""
     parts = [_headline(report), _stages(report), _classes(report)]
-    parts += [ConfusionMatrix(report.confusion), _pairs(report), _skipped(report)]
+    parts += [ConfusionMatrix(report.confusion), _pairs(report)]
+    parts += [*doubtful(report.run), _skipped(report)]
     lines: list[RenderableType] = []
     for part in parts:
         lines += [part, Text()]

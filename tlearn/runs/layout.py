@@ -17,6 +17,7 @@ __all__ = [
     "INFO",
     "LABELS",
     "MODEL",
+    "PARQUET",
     "PREDICTIONS",
     "RECIPE",
     "REQUIRED",
@@ -79,7 +80,9 @@ TABLES: dict[str, dict[str, str]] = {  # NAME of NAME.csv -> column -> kind, see
     "confused_pairs": {"true": "text", "predicted": "text", "count": "whole", "share": "number"},
 }
 CONFUSION = "confusion"
-TABLE_NAMES = (*TABLES, CONFUSION, "predictions")
+# NAME of NAME.parquet. Only the first is in every run: labels are judged by kept features, if any.
+PARQUET = ("predictions", "suspects", "outliers")
+TABLE_NAMES = (*TABLES, CONFUSION, *PARQUET)
 
 # Without these a folder is damaged; a model may be removed to save space and the run still read.
 REQUIRED = (INFO, LABELS, RECIPE, PREDICTIONS, *(f"{name}.csv" for name in (*TABLES, CONFUSION)))
@@ -90,7 +93,7 @@ _UNFINISHED = re.compile(r"\.(?P<name>.+)\.unfinished-\d+(-\d+)?", re.DOTALL)
 
 def table_file(name: str) -> str:
     """The file that holds the table `name`, one of `TABLE_NAMES`."""
-    return PREDICTIONS if name == "predictions" else f"{name}.csv"
+    return f"{name}.parquet" if name in PARQUET else f"{name}.csv"
 
 
 def unfinished_name(folder: Path) -> str | None:

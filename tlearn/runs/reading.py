@@ -34,6 +34,8 @@ class Run:
     ├── stages.csv            what each stage of the training reached
     ├── history.csv           every epoch
     ├── predictions.parquet   every validation and test photo with its probabilities
+    ├── suspects.parquet      every photo, those first whose labels look wrong
+    ├── outliers.parquet      photos that are far from all others
     ├── summary.csv  per_class.csv  confusion.csv  confused_pairs.csv
     ├── model.keras           the model for Keras
     └── saved_model/          the model for everything else
@@ -140,6 +142,16 @@ class Run:
         """Every validation and test photo; columns as `evaluation.make_predictions` gives them."""
         return self.read_predictions()
 
+    @cached_property
+    def suspects(self) -> pd.DataFrame | None:
+        """Every photo, those first whose labels look wrong; `None` where none was checked."""
+        return self._unless_absent("suspects")
+
+    @cached_property
+    def outliers(self) -> pd.DataFrame | None:
+        """Photos that are far from all others; `None` where none was checked."""
+        return self._unless_absent("outliers")
+
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Some columns of `predictions`, which is quicker where there are many classes.
 
@@ -182,6 +194,15 @@ class Run:
             "Copy it again from where it was made, or train again. "
             f"Received: run={str(self.path)!r}"
         )
+
+    def _unless_absent(self, name: str) -> pd.DataFrame | None:
+        path = self.path / layout.table_file(name)
+        if not path.exists():
+            return None
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise self.damaged(f"{path.name}: {error}") from error
 
     def _text(self, name: str) -> str:
         try:

@@ -61,16 +61,16 @@ class RunFolder:
         """Write one table.
 
         Args:
-            name: `"splits"`, `"skipped"`, `"history"`, `"stages"`, `"predictions"`, or one of
-                those that `write_evaluation` writes.
+            name: `"splits"`, `"skipped"`, `"history"`, `"stages"`, `"predictions"`,
+                `"suspects"`, `"outliers"`, or one of those that `write_evaluation` writes.
             table: Its columns, in any order; docs/run-folder.md lists them. Others may be added.
         """
         if name not in layout.TABLE_NAMES:
             raise ValueError(
                 f"A run folder has the tables {layout.TABLE_NAMES}. Received: name={name!r}"
             )
-        if name == "predictions":
-            file = self.path / layout.PREDICTIONS
+        if name in layout.PARQUET:
+            file = self.path / layout.table_file(name)
             readable(table).to_parquet(file, index=False, compression="zstd")
             return
         if name == layout.CONFUSION:

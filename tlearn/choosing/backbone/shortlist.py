@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tlearn import backbones, evaluation, jobs, recipes
+from tlearn import backbones, crossing, evaluation, jobs, recipes
 from tlearn import precision as precisions
 from tlearn.choosing import durations
-from tlearn.choosing.backbone import candidates, costs, crossing, sampling
+from tlearn.choosing.backbone import candidates, costs, sampling
 from tlearn.choosing.backbone.candidates import Candidate
 from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.datasets import Dataset
@@ -46,6 +46,7 @@ def shortlist(
     test: float = 0.15,
     data_dir: str | Path | None = None,
     strict: bool = False,
+    corrections: str | Path | None = None,
     memory: str | int | None = None,
     progress: Progress = SILENT,
 ) -> Shortlist:
@@ -69,6 +70,7 @@ def shortlist(
         test: The share held out for the test, likewise.
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error.
+        corrections: Labels that a person has mended, as for `finetune`.
         memory: How much memory kept features may take.
         progress: Who watches.
 
@@ -98,6 +100,7 @@ def shortlist(
         seed=seed,
         data_dir=data_dir,
         strict=strict,
+        corrections=corrections,
         progress=progress,
     )
     return compare(

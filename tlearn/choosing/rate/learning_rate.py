@@ -45,6 +45,7 @@ def lr_find(
     test: float = 0.15,
     data_dir: str | Path | None = None,
     strict: bool = False,
+    corrections: str | Path | None = None,
     memory: str | int | None = None,
     progress: Progress = SILENT,
 ) -> RateFinding:
@@ -70,6 +71,7 @@ def lr_find(
         test: The share held out for the test, likewise. These photos are not looked at.
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error, instead of leaving it out.
+        corrections: Labels that a person has mended.
         memory: How much memory kept features may take, such as `"1GiB"`.
         progress: Who watches.
 
@@ -101,6 +103,7 @@ def lr_find(
         seed=seed,
         data_dir=data_dir,
         strict=strict,
+        corrections=corrections,
         progress=progress,
     )
     progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))

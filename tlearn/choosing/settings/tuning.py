@@ -40,6 +40,7 @@ def tune(
     test: float = 0.15,
     data_dir: str | Path | None = None,
     strict: bool = False,
+    corrections: str | Path | None = None,
     memory: str | int | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
@@ -73,6 +74,7 @@ def tune(
         test: The share held out for the test, likewise.
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error.
+        corrections: Labels that a person has mended.
         memory: How much memory kept features may take.
         output: The folder that holds the search's own; see `tlearn.choosing.settings.studies` for its files.
         name: The search's name; by default the data set's and the backbone's, and `-tune`.
@@ -114,6 +116,7 @@ def tune(
         seed=seed,
         data_dir=data_dir,
         strict=strict,
+        corrections=corrections,
         progress=progress,
     )
     bench = Workbench(
@@ -143,6 +146,7 @@ def tune(
         "--validation": (validation, 0.15),
         "--test": (test, 0.15),
         "--data-dir": (data_dir, None),
+        "--corrections": (corrections, None),
     }
     command = ["tlearn", "finetune", "--dataset", str(dataset)]
     for option, (value, default) in shared.items():
