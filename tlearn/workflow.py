@@ -42,6 +42,7 @@ def finetune(
     data_dir: str | Path | None = None,
     strict: bool = False,
     corrections: str | Path | None = None,
+    group: bool = True,
     memory: str | int | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
@@ -71,6 +72,8 @@ def finetune(
         strict: Make a file that cannot be read an error, instead of leaving it out.
         corrections: A table of labels that a person has mended, with the columns `path`, `label`
             and, if wanted, `digest` and `action`; see docs/labels.md. No file of yours is touched.
+        group: Keep photos that show the same, and bursts, on one side of the split; see
+            docs/check.md. Given splits are kept as they are, and what leaks is reported.
         memory: How much memory kept features may take, such as `"1GiB"`; what is more is read from
             the cache folder. By default a quarter of what is free.
         output: The folder of run folders.
@@ -107,6 +110,7 @@ def finetune(
             data_dir=data_dir,
             strict=strict,
             corrections=corrections,
+            group=group,
             progress=progress,
         )
 
@@ -180,6 +184,7 @@ def finetune(
         of_test = (predictions["split"] == evaluation.measured_split(predictions)).to_numpy()
         measured = evaluation.evaluate(predictions[of_test], data.class_names, seed=seed)
         folder.write_table("predictions", predictions)
+        folder.write_table("leaks", data.leaks)
         folder.write_evaluation(measured)
         clock.lap("evaluation")
 
@@ -204,6 +209,9 @@ def finetune(
             {
                 "dataset": provenance.of_dataset(data),
                 "corrections": dict(data.corrections),
+                "leaks": evaluation.without(
+                    predictions[of_test], data.leaks["path"], data.class_names, seed=seed
+                ),
                 "backbone": chosen.name,
                 "weights": str(weights),
                 "image_size": job.image_size,
@@ -232,6 +240,7 @@ def finetune(
                     "data_dir": None if data_dir is None else str(data_dir),
                     "strict": strict,
                     "corrections": None if corrections is None else str(corrections),
+                    "group": group,
                     "memory": memory,
                 },
             }

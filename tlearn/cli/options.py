@@ -20,10 +20,12 @@ __all__ = [
     "BackboneOption",
     "BalanceOption",
     "BatchSizeOption",
+    "CorrectionsOption",
     "CutmixOption",
     "DataDirOption",
     "DatasetOption",
     "EpochsOption",
+    "GroupOption",
     "HeadOption",
     "HueOption",
     "ImageSizeOption",
@@ -88,6 +90,23 @@ StrictOption = Annotated[
     typer.Option(
         "--strict",
         help="Stop at files that cannot be read; otherwise they are named and left out.",
+        rich_help_panel=_DATA,
+    ),
+]
+CorrectionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Labels that you have mended: a CSV with the columns path,label[,digest,action]. No "
+        "file of yours is touched.",
+        rich_help_panel=_DATA,
+    ),
+]
+GroupOption = Annotated[
+    bool,
+    typer.Option(
+        "--group/--no-group",
+        help="Keep photos that show the same, and bursts, on one side of the split.",
         rich_help_panel=_DATA,
     ),
 ]

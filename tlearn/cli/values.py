@@ -43,6 +43,7 @@ _OF_LIBRARY = {
     "data_dir": "data_dir",
     "strict": "strict",
     "corrections": "corrections",
+    "group": "group",
     "name": "name",
     "budget": "budget",
 }

@@ -6,8 +6,7 @@ One SQLite file, which several processes may use at once. It may be removed at a
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -116,8 +115,3 @@ class Register:
     def _forget(self) -> None:
         with suppress(OSError):
             self._path.unlink()
-
-
-def now() -> float:
-    """Seconds since 1970."""
-    return time.time()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import os
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from scipy.fft import dctn
 
-__all__ = ["COLUMNS", "SIDE", "Measured", "measure", "opened"]
+__all__ = ["COLUMNS", "SIDE", "Measured", "measure", "opened", "suffix_fits"]
 
 Array = np.ndarray[Any, Any]
 
@@ -81,7 +81,7 @@ def measure(path: str) -> Measured:
         if orientation in (5, 6, 7, 8):
             width, height = height, width
         details = exif.get_ifd(ExifTags.IFD.Exif)
-        picture = upright(image, _MEASURED)
+        picture = _upright(image, _MEASURED)
     picture.thumbnail((_MEASURED, _MEASURED), Image.Resampling.BOX)
     colours = np.asarray(picture, np.float32)
     grey = np.asarray(picture.convert("L"), np.float32)
@@ -89,7 +89,7 @@ def measure(path: str) -> Measured:
     return Measured(
         {
             "format": form,
-            "bytes": os.stat(path).st_size,
+            "bytes": Path(path).stat().st_size,
             "width": width,
             "height": height,
             "aspect_ratio": round(width / height, 4),
@@ -117,7 +117,7 @@ def suffix_fits(path: str, form: str) -> bool:
     Returns:
         True also for a name without a suffix.
     """
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = PurePath(path).suffix.lower()
     return not suffix or suffix in _SUFFIXES.get(form, {f".{form}"})
 
 
@@ -132,10 +132,10 @@ def opened(path: str, side: int) -> Array:
         uint8 `(side, side)`, upright, stretched.
     """
     with Image.open(path) as image:
-        return _square(upright(image, 2 * side), side)
+        return _square(_upright(image, 2 * side), side)
 
 
-def upright(image: Any, enough: int) -> Any:
+def _upright(image: Any, enough: int) -> Any:
     """The photo in RGB as a person sees it, decoded no larger than need be.
 
     Args:
