@@ -2,12 +2,13 @@
 
     taskset -c 1 python benchmarks/heads.py ../shared/data/clothing
     python benchmarks/heads.py PHOTOS --seeds 0 --only flip,larger
+    python benchmarks/heads.py PHOTOS --only blocks,half_blocks --per-class 10
 
 Every idea is measured beside the head that tlearn solves, on the same photos: five-fold
 cross-validation over the training and validation photos together, once for each seed; the test photos
 are not looked at. Of the photos that a fold trains on, an eighth is held out to choose the penalty, as
 the validation photos do in a run, so that the fold's own photos only judge. Label smoothing 0.1, as in
-the recipes.
+the recipes. `--per-class` has so many photos of each class fit, and a fifth as many, but two, choose.
 
 `accuracy` and `log_loss` are means over all folds. `difference` is that to `plain`, paired by fold, with
 the standard error of Nadeau and Bengio (2003), which counts in that folds share most of their training
@@ -19,7 +20,8 @@ what the fits of one fold take, all in CPU time. One JSON object per idea.
 - `cosine`: the scores are cosines times a scale (8, 16 or 32), of centred features
 - `average_and_max`: the last feature map's mean and its maximum (the head of fastai)
 - `blocks`: the mean of each block's feature maps, scaled to the same mean square (Head2Toe, Evci et al.
-  2022, with one mean for each channel); `late_blocks`: of the last third of them; `blocks_selected`: the
+  2022, with one mean for each channel); `half_blocks`: of the last half of them, as `--head depths` takes
+  them; `late_blocks`: of the last third; `blocks_selected`: the
   share of all (a tenth, three tenths) that a group lasso weighs most
 - `flip`: the mean of the probabilities of a photo and its mirror image; `mirror_in_training`: the head
   is fitted on both; `mirror_in_both`: the two together
@@ -167,6 +169,11 @@ def _late(blocks: list[Array]) -> list[Array]:
     return blocks[-max(1, len(blocks) // 3) :]
 
 
+def _half(blocks: list[Array]) -> list[Array]:
+    """The last half of the blocks."""
+    return blocks[len(blocks) // 2 :]
+
+
 def _square_root(fold: Fold) -> Array:
     top = fold.seen["plain"].top
     return fold.solved(np.sign(top) * np.sqrt(np.abs(top)))
@@ -187,6 +194,7 @@ IDEAS: dict[str, Callable[[Fold], Array]] = {
         fold.even([fold.seen["plain"].top, fold.seen["plain"].maximum])
     ),
     "blocks": lambda fold: fold.solved(fold.even(fold.seen["plain"].blocks)),
+    "half_blocks": lambda fold: fold.solved(fold.even(_half(fold.seen["plain"].blocks))),
     "late_blocks": lambda fold: fold.solved(fold.even(_late(fold.seen["plain"].blocks))),
     "blocks_selected": _blocks_selected,
     "flip": lambda fold: fold.both(fold.plain),
@@ -203,6 +211,7 @@ IDEAS: dict[str, Callable[[Fold], Array]] = {
 WORK = {
     "average_and_max": "average_and_max",
     "blocks": "blocks",
+    "half_blocks": "blocks",
     "late_blocks": "blocks",
     "blocks_selected": "blocks",
     "flip": "mirrored",
@@ -276,14 +285,25 @@ def cost(engine: Trunk, images: Array) -> float:
     return 1000 * rate["cpu_seconds"] / len(images)
 
 
-def division(labels: Array, groups: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
+def division(
+    labels: Array, groups: Array, seed: int, per_class: int | None
+) -> Iterator[tuple[Array, Array, Array]]:
     """Rows to fit, to choose by and to judge by, for each fold; equal photos are judged together."""
     by_fold = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     for others, judge in by_fold.split(labels, labels, groups):
         fit, choose = train_test_split(
             others, test_size=1 / 8, stratify=labels[others], random_state=seed
         )
+        if per_class:
+            fit = few(fit, labels, per_class, seed)
+            choose = few(choose, labels, max(2, per_class // 5), seed)
         yield np.sort(fit), np.sort(choose), judge
+
+
+def few(rows: Array, labels: Array, count: int, seed: int) -> Array:
+    """So many rows of each class, or all, drawn at random."""
+    rows = np.random.default_rng(seed).permutation(rows)
+    return np.concatenate([rows[labels[rows] == one][:count] for one in np.unique(labels)])
 
 
 def smoothed(labels: Array) -> Array:
@@ -308,6 +328,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=measuring.whole_numbers, default=(0, 1, 2))
     parser.add_argument("--sizes", type=measuring.whole_numbers, default=(192, 256))
     parser.add_argument("--features", type=Path, help=".npz: to keep them in, or to take them from")
+    parser.add_argument("--per-class", type=int, help="photos of each class that fit a head")
     parser.add_argument("--only", help=f"ideas beside plain: {','.join(IDEAS)}")
     given = parser.parse_args()
     wanted = ["plain", *(given.only.split(",") if given.only else list(IDEAS)[1:])]
@@ -321,7 +342,7 @@ def main() -> None:
     seen = {name: Seen.of(each) for name, each in parts.items()}
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in wanted}
     for seed in given.seeds:
-        for rows in division(labels, pool["digest"].to_numpy(), seed):
+        for rows in division(labels, pool["digest"].to_numpy(), seed, given.per_class):
             fold = Fold(seen, labels, smoothed(labels), *rows)
             for name in wanted:
                 began = time.process_time()

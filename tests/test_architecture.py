@@ -22,7 +22,7 @@ LAYERS = (
     {"stages"},
     {"backbones", "evaluation", "photos", "recipes"},
     {"datasets", "export", "features", "runs"},
-    {"crossing", "prediction", "provenance", "reporting", "splits", "training_data"},
+    {"crossing", "inspection", "prediction", "provenance", "reporting", "splits", "training_data"},
     {"jobs"},
     {"labelling"},
     {"choosing"},

@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tlearn import recipes, version
-from tlearn.cli import app, completion, options
+from tlearn.cli import app, choices, completion
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -114,7 +114,7 @@ def test_defaults_in_the_help_are_the_librarys_own() -> None:
         if found and defaults[renamed.get(name, name)].default is not None
     }
     assert set(told) == {
-        "validation", "test", "weights", "resize", "recipe", "precision", "seed",
+        "validation", "test", "weights", "resize", "head", "recipe", "precision", "seed",
     }  # fmt: skip
     assert all(ours == theirs for ours, theirs in told.values()), told
     for name in ("backbone", "output", "strict"):
@@ -123,17 +123,18 @@ def test_defaults_in_the_help_are_the_librarys_own() -> None:
 
 
 def test_choices_are_those_of_the_library() -> None:
-    from tlearn import precision
+    from tlearn import heads, precision
     from tlearn.cli.results import ReportFormat
     from tlearn.photos.resize_modes import RESIZE_MODES
     from tlearn.reporting.files import FORMS
 
-    assert {one.value for one in options.Resize} == set(RESIZE_MODES)
+    assert {one.value for one in choices.Resize} == set(RESIZE_MODES)
+    assert {one.value for one in choices.Head} == set(heads.HEADS)
     assert {one.value for one in ReportFormat} == set(FORMS)
-    for kind in options.Precision:
+    for kind in choices.Precision:
         precision.choose(kind.value)
     for name in ("augmentation", "balance"):
-        for choice in getattr(options, name.capitalize()):
+        for choice in getattr(choices, name.capitalize()):
             recipes.load("linear_probe").with_arguments({name: choice.value}).stages(100)
 
 

@@ -19,6 +19,7 @@ from tlearn.features import batches, store
 from tlearn.features.keeping import Kept, Photos
 from tlearn.features.trunk import TOLERANCE, Trunk
 from tlearn.photos import pipeline
+from tlearn.stages import freezing
 from tlearn.stages.stage import Stage
 
 SIZE = 64
@@ -139,6 +140,7 @@ def test_added_photos_are_the_only_ones_computed(photos):
     assert kept.info["computed"] == 5
 
 
+@pytest.mark.slow
 def test_another_seed_has_other_views_but_the_same_plain_photo(photos):
     from dataclasses import replace
 
@@ -148,6 +150,7 @@ def test_another_seed_has_other_views_but_the_same_plain_photo(photos):
     assert kept.info["view_passes"] == number_of(photos.train)
 
 
+@pytest.mark.slow
 def test_features_beyond_the_budget_stay_on_the_disk_and_train_the_same_model(photos):
     plan = recipes.freeze_then_unfreeze(40, head_epochs=2, epochs=2, unfreeze=0.3)
     answers = []
@@ -178,6 +181,7 @@ def test_features_that_fit_nowhere_are_an_error_that_says_what_to_do(photos, own
 EVERYTHING = recipes.freeze_then_unfreeze(40, epochs=2, unfreeze=1.0)
 
 
+@pytest.mark.slow
 def test_when_all_is_unfrozen_the_pixels_are_kept_and_each_photo_is_decoded_once(photos):
     found, kept = train(classifier(), EVERYTHING, photos)
     assert kept.info["cuts"] == ["head_pooling", "pixels"]
@@ -195,6 +199,7 @@ def test_kept_pixels_are_what_the_model_sees_to_half_a_level(photos):
     assert np.abs(seen - plain).max() <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", ["there is no room", "the cache cannot be written to"])
 def test_where_pixels_cannot_be_kept_photos_are_decoded_and_the_head_starts_from_features(
     photos, own_cache, monkeypatch, why
@@ -226,6 +231,28 @@ def test_no_stage_keeps_what_an_earlier_one_has_trained(photos):
     assert plans[0]
     assert plans[1]
     assert plans[1].cut.before <= plans[0].cut.before
+
+
+def test_a_head_that_looks_at_several_depths_is_trained_on_kept_features_too(photos):
+    keras.utils.set_random_seed(0)
+    network = backbones.build("efficientnet_lite0", image_size=SIZE)
+    model = heads.attach(network, 3, depths=freezing.depths(network))
+    plan = recipes.freeze_then_unfreeze(40, epochs=1, augmentation="none")
+    found, kept = train(model, plan, photos)
+    joined, block = kept.info["cuts"]
+    assert joined == "head_depths"
+    assert block.startswith("block")
+    # As the first stage solved it on kept features, so the whole model answers on photos.
+    head, final = found.stages["validation_log_loss"]
+    labels = pipeline.class_numbers(photos.validation, photos.class_names)
+    answers = model.predict(in_order(photos), verbose=0)
+    log_loss = -np.log(answers[np.arange(len(labels)), labels]).mean()
+    np.testing.assert_allclose(log_loss, min(head, final), atol=2e-3)
+    # Half-way through the blocks, as many train as without it.
+    plain = heads.attach(backbones.build("efficientnet_lite0", image_size=SIZE), 3)
+    assert [len(one) for one in freezing.split_head(model)[0]] == [
+        len(one) for one in freezing.split_head(plain)[0]
+    ]
 
 
 def test_litert_gives_tensorflows_features():

@@ -36,6 +36,19 @@ def test_the_probabilities_are_the_softmax_of_the_logits_of_the_mean(output):
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
 
 
+def test_it_may_look_at_several_depths():
+    pixels = keras.Input((32, 32, 3))
+    first = keras.layers.Conv2D(4, 3, strides=4)(pixels)
+    last = keras.layers.Conv2D(6, 3, activation="relu")(first)
+    model = attach(keras.Model(pixels, last), 2, depths=[first])
+    photos = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    maps = keras.Model(pixels, [first, last])(photos)
+    means = np.concatenate([one.numpy().mean((1, 2)) for one in maps], axis=1)
+    seen = keras.Model(pixels, model.get_layer("head_depths").output)(photos)
+    np.testing.assert_allclose(seen, means, rtol=1e-5)
+    assert model.get_layer("logits").kernel.shape == (10, 2)
+
+
 def test_it_shares_the_weights_of_the_backbone():
     backbone = _backbone("feature map")
     assert attach(backbone, 2).get_layer("conv") is backbone.get_layer("conv")

@@ -171,6 +171,7 @@ def test_a_class_with_one_photo_trains(digits, tmp_path):
     assert (result.splits.query("label == 'lonely'")["split"] == "train").all()
 
 
+@pytest.mark.slow
 def test_a_tfds_data_set_that_was_prepared_here_goes_through_the_main_job(tmp_path):
     data_dir = tmp_path / "tfds"
     builder = Path(__file__).with_name("tiny_tfds.py")

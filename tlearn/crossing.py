@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from tlearn.datasets.bundles import bundles
+from tlearn.datasets.bundles import of_examples
 from tlearn.stages import linear_head
 
 __all__ = ["CrossValidated", "cross_validate", "folds"]
@@ -42,10 +42,10 @@ class CrossValidated:
 def folds(examples: pd.DataFrame, count: int, *, seed: int) -> Array:
     """Divide photos into folds of about the same size and the same share of each class.
 
-    Photos that are tied together, by their bytes or by a group, are in one fold.
+    Photos that are tied together, see `tlearn.datasets.bundles`, are in one fold.
 
     Args:
-        examples: Columns `label`, `digest`, `group`.
+        examples: Columns `label`, `digest`, `group`, and `bundle` where it is known.
         count: Number of folds, 2 or more.
         seed: Another seed divides otherwise.
 
@@ -53,8 +53,7 @@ def folds(examples: pd.DataFrame, count: int, *, seed: int) -> Array:
         The number of each photo's fold, int64 `(photos,)`.
     """
     labels = list(examples["label"])
-    groups = [None if pd.isna(group) else str(group) for group in examples["group"]]
-    tied = bundles(list(examples["digest"]), groups, range(len(labels)), seed=seed)
+    tied = of_examples(examples, seed=seed)
     tied.sort(key=lambda bundle: (labels[bundle.rows[0]], bundle.place))
     found = np.zeros(len(labels), np.int64)
     for bundle, fold in zip(tied, itertools.cycle(range(count)), strict=False):

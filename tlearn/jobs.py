@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tlearn import datasets, heads, splits, stages, training_data
+from tlearn import datasets, heads, inspection, splits, stages, training_data
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
 from tlearn.errors import DatasetError
@@ -36,6 +37,7 @@ def read(
     data_dir: str | Path | None,
     strict: bool,
     corrections: str | Path | None = None,
+    group: bool = True,
     progress: Progress,
 ) -> Dataset:
     """Read the photos and divide them.
@@ -48,6 +50,7 @@ def read(
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error.
         corrections: A table of labels that a person has mended; see docs/labels.md.
+        group: Keep photos that show the same, and bursts, on one side; see `tlearn.inspection`.
         progress: Who watches.
 
     Returns:
@@ -56,19 +59,22 @@ def read(
     Raises:
         DatasetError: There are none to validate on, or the data set cannot be used.
     """
-    data = splits.make(
-        datasets.load(
-            dataset,
-            data_dir=data_dir,
-            strict=strict,
-            corrections=corrections,
-            progress=progress,
-        ),
-        validation=validation,
-        test=test,
-        seed=seed,
+    data = datasets.load(
+        dataset,
+        data_dir=data_dir,
+        strict=strict,
+        corrections=corrections,
         progress=progress,
     )
+    ties = None
+    if group:
+        found = inspection.belonging(data, progress=progress)
+        data, ties = found.dataset, found.ties
+    data = splits.make(data, validation=validation, test=test, seed=seed, progress=progress)
+    if ties is not None:
+        data = dataclasses.replace(data, leaks=inspection.leaks(data.examples, ties))
+        for sentence in inspection.in_words(data.leaks):
+            progress.warn(sentence)
     if not data.count("validation"):
         raise DatasetError(
             "There are no photos to validate on, and without them no stage can tell its best "
@@ -114,6 +120,7 @@ class Job:
         policy: The dtype policy.
         budget: Bytes of frozen features that may be held in memory.
         resize_mode: How a photo becomes a square.
+        head: What the head looks at, one of `heads.HEADS`.
         batch_size: Photos per step; by default by the number of training photos.
         seed: Decides the order and the augmentation.
         progress: Who watches.
@@ -138,6 +145,7 @@ class Job:
         policy: str,
         budget: int,
         resize_mode: str,
+        head: str = "last",
         batch_size: int | None = None,
         seed: int = 0,
         progress: Progress = SILENT,
@@ -153,7 +161,11 @@ class Job:
         )
         self.batch_size = batch_size or schedules.batch_size(len(self.train))
         with precisions.policy(policy):
-            self.model = heads.attach(network, len(data.class_names))
+            self.model = heads.attach(
+                network,
+                len(data.class_names),
+                depths=freezing.depths(network) if head == "depths" else (),
+            )
         self.image_size = int(self.model.input_shape[1])
         self.kept = keeping.Kept(
             self.model,

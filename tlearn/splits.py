@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tlearn.datasets.bundles import Bundle, bundles
+from tlearn.datasets.bundles import Bundle, of_examples
 from tlearn.datasets.dataset import SPLITS, Dataset, short_list
 from tlearn.errors import DatasetError
 from tlearn.progress import SILENT, Progress
@@ -39,8 +39,8 @@ def make(
     - A given split is kept. When all photos have one but a split is missing, it is taken out of
       train.
     - A photo without a given split goes where a hash of `seed` and its bytes says. Photos of one
-      group, and files with the same bytes, go together; those tied to a photo with a given split
-      follow it.
+      group, files with the same bytes, and photos of one `bundle` (see
+      `tlearn.inspection.belonging`) go together; those tied to a photo with a given split follow it.
     - Every class must have a photo to train on, and neither validation nor test may be empty.
       Where chance left one without, the fewest photos that mend it are moved, and named.
 
@@ -83,8 +83,7 @@ def make(
         rows = [row for row, side in enumerate(given) if side == "train"] if wanted else []
         given = [None if wanted and side == "train" else side for side in given]
 
-    groups = [None if pd.isna(group) else str(group) for group in examples["group"]]
-    tied = bundles(list(examples["digest"]), groups, rows, seed=seed)
+    tied = of_examples(examples, rows, seed=seed)
     sides = _Sides(list(examples["label"]), given)
     free = []
     for bundle in tied:

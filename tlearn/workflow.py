@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tlearn import backbones, evaluation, export, jobs, provenance, recipes, runs
+from tlearn import backbones, evaluation, export, heads, jobs, provenance, recipes, runs
 from tlearn import precision as precisions
 from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
@@ -33,6 +33,7 @@ def finetune(
     weights: str = "imagenet",
     image_size: int | None = None,
     resize_mode: str = decoding.DEFAULT_RESIZE,
+    head: str = "last",
     batch_size: int | None = None,
     precision: str = "auto",
     seed: int = 0,
@@ -41,6 +42,7 @@ def finetune(
     data_dir: str | Path | None = None,
     strict: bool = False,
     corrections: str | Path | None = None,
+    group: bool = True,
     memory: str | int | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
@@ -59,6 +61,8 @@ def finetune(
         weights: `"imagenet"`, `"random"`, or the path of a weights file.
         image_size: Pixels along each side of what the model sees; by default the backbone's own.
         resize_mode: `"crop"`, `"pad"` or `"stretch"`.
+        head: What the head looks at: `"last"`, the last feature map, or `"depths"`, the means of the
+            last half of the blocks as well, which helps where texture tells classes apart.
         batch_size: Photos per step; by default by the data set's size.
         precision: `"auto"`, `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
         seed: Decides the split, the order, the augmentation and the head's start.
@@ -68,6 +72,8 @@ def finetune(
         strict: Make a file that cannot be read an error, instead of leaving it out.
         corrections: A table of labels that a person has mended, with the columns `path`, `label`
             and, if wanted, `digest` and `action`; see docs/labels.md. No file of yours is touched.
+        group: Keep photos that show the same, and bursts, on one side of the split; see
+            docs/check.md. Given splits are kept as they are, and what leaks is reported.
         memory: How much memory kept features may take, such as `"1GiB"`; what is more is read from
             the cache folder. By default a quarter of what is free.
         output: The folder of run folders.
@@ -90,6 +96,7 @@ def finetune(
     """
     clock = provenance.Clock()
     budget = memory_budget(memory)
+    heads.check(head)
     plan = recipes.load(recipe).with_arguments(recipe_options or {})
     policy = precisions.choose(precision)
 
@@ -103,6 +110,7 @@ def finetune(
             data_dir=data_dir,
             strict=strict,
             corrections=corrections,
+            group=group,
             progress=progress,
         )
 
@@ -138,6 +146,7 @@ def finetune(
             policy=policy,
             budget=budget,
             resize_mode=resize_mode,
+            head=head,
             batch_size=batch_size,
             seed=seed,
             progress=progress,
@@ -175,6 +184,7 @@ def finetune(
         of_test = (predictions["split"] == evaluation.measured_split(predictions)).to_numpy()
         measured = evaluation.evaluate(predictions[of_test], data.class_names, seed=seed)
         folder.write_table("predictions", predictions)
+        folder.write_table("leaks", data.leaks)
         folder.write_evaluation(measured)
         clock.lap("evaluation")
 
@@ -199,10 +209,14 @@ def finetune(
             {
                 "dataset": provenance.of_dataset(data),
                 "corrections": dict(data.corrections),
+                "leaks": evaluation.without(
+                    predictions[of_test], data.leaks["path"], data.class_names, seed=seed
+                ),
                 "backbone": chosen.name,
                 "weights": str(weights),
                 "image_size": job.image_size,
                 "resize_mode": resize_mode,
+                "head": head,
                 "precision": policy,
                 "recipe": plan.name,
                 "recipe_options": dict(plan.arguments),
@@ -226,6 +240,7 @@ def finetune(
                     "data_dir": None if data_dir is None else str(data_dir),
                     "strict": strict,
                     "corrections": None if corrections is None else str(corrections),
+                    "group": group,
                     "memory": memory,
                 },
             }

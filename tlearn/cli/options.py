@@ -6,26 +6,27 @@ help quotes it.
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tlearn.cli import completion, values
+from tlearn.cli.choices import Augmentation, Balance, Head, Precision, Resize
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 
 __all__ = [
-    "Augmentation",
     "AugmentationOption",
     "BackboneOption",
-    "Balance",
     "BalanceOption",
     "BatchSizeOption",
+    "CorrectionsOption",
     "CutmixOption",
     "DataDirOption",
     "DatasetOption",
     "EpochsOption",
+    "GroupOption",
+    "HeadOption",
     "HueOption",
     "ImageSizeOption",
     "LearningRateOption",
@@ -34,10 +35,8 @@ __all__ = [
     "MixupOption",
     "NameOption",
     "OutputOption",
-    "Precision",
     "PrecisionOption",
     "RecipeOption",
-    "Resize",
     "ResizeOption",
     "SeedOption",
     "StrictOption",
@@ -52,39 +51,6 @@ _DATA = "Data"
 _MODEL = "Model"
 _RECIPE = "Recipe; what is given here wins over the recipe's own numbers"
 _RUN = "Run"
-
-
-class Resize(str, Enum):
-    """How a photo becomes a square."""
-
-    crop = "crop"
-    pad = "pad"
-    stretch = "stretch"
-
-
-class Precision(str, Enum):
-    """The numbers that training computes in."""
-
-    auto = "auto"
-    float32 = "float32"
-    mixed_bfloat16 = "mixed_bfloat16"
-    mixed_float16 = "mixed_float16"
-
-
-class Augmentation(str, Enum):
-    """How much training photos are varied."""
-
-    none = "none"
-    light = "light"
-    strong = "strong"
-
-
-class Balance(str, Enum):
-    """What is done against imbalanced classes."""
-
-    none = "none"
-    weights = "weights"
-    sampling = "sampling"
 
 
 DatasetOption = Annotated[
@@ -127,6 +93,23 @@ StrictOption = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
+CorrectionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Labels that you have mended: a CSV with the columns path,label[,digest,action]. No "
+        "file of yours is touched.",
+        rich_help_panel=_DATA,
+    ),
+]
+GroupOption = Annotated[
+    bool,
+    typer.Option(
+        "--group/--no-group",
+        help="Keep photos that show the same, and bursts, on one side of the split.",
+        rich_help_panel=_DATA,
+    ),
+]
 BackboneOption = Annotated[
     str,
     typer.Option(
@@ -159,6 +142,14 @@ ResizeOption = Annotated[
     Resize | None,
     typer.Option(
         help=f"How a photo becomes a square. Default: {DEFAULT_RESIZE}.", rich_help_panel=_MODEL
+    ),
+]
+HeadOption = Annotated[
+    Head | None,
+    typer.Option(
+        help="What the head looks at: the last feature map, or those of the last half of the blocks "
+        "as well, for classes told apart by texture. Default: last.",
+        rich_help_panel=_MODEL,
     ),
 ]
 RecipeOption = Annotated[

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tlearn.cli import display, options, quieting, values
-from tlearn.cli.correcting import CorrectionsOption
 from tlearn.cli.display import ListFormat
 
 if TYPE_CHECKING:
@@ -42,7 +41,8 @@ def lr_find(
     test: options.TestOption = None,
     data_dir: options.DataDirOption = None,
     strict: options.StrictOption = False,
-    corrections: CorrectionsOption = None,
+    corrections: options.CorrectionsOption = None,
+    group: options.GroupOption = True,
     backbone: options.BackboneOption = "efficientnet",
     weights: options.WeightsOption = None,
     image_size: options.ImageSizeOption = None,

@@ -44,7 +44,7 @@ def report(
         typer.Option(
             metavar="NAME",
             help="Only this table: summary, per_class, confusion, confused_pairs, stages, history, "
-            "skipped, predictions, suspects or outliers. CSV and Parquet take one at a time; default: per_class.",
+            "skipped, predictions, suspects, outliers or leaks. CSV and Parquet take one at a time; default: per_class.",
         ),
     ] = None,
     output: Annotated[

@@ -9,7 +9,6 @@ import typer
 from rich.text import Text
 
 from tlearn.cli import completion, display, options, quieting, values
-from tlearn.cli.correcting import CorrectionsOption
 from tlearn.cli.display import ListFormat
 
 if TYPE_CHECKING:
@@ -59,7 +58,8 @@ def shortlist(
     test: options.TestOption = None,
     data_dir: options.DataDirOption = None,
     strict: options.StrictOption = False,
-    corrections: CorrectionsOption = None,
+    corrections: options.CorrectionsOption = None,
+    group: options.GroupOption = True,
     image_size: options.ImageSizeOption = None,
     resize: options.ResizeOption = None,
     precision: options.PrecisionOption = None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from tlearn.cli import display, options, quieting, values
-from tlearn.cli.correcting import CorrectionsOption
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,11 +27,13 @@ def finetune(
     test: options.TestOption = None,
     data_dir: options.DataDirOption = None,
     strict: options.StrictOption = False,
-    corrections: CorrectionsOption = None,
+    corrections: options.CorrectionsOption = None,
+    group: options.GroupOption = True,
     backbone: options.BackboneOption = "efficientnet",
     weights: options.WeightsOption = None,
     image_size: options.ImageSizeOption = None,
     resize: options.ResizeOption = None,
+    head: options.HeadOption = None,
     recipe: options.RecipeOption = None,
     epochs: options.EpochsOption = None,
     learning_rate: options.LearningRateOption = None,

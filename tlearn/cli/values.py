@@ -33,6 +33,7 @@ _OF_LIBRARY = {
     "weights": "weights",
     "image_size": "image_size",
     "resize": "resize_mode",
+    "head": "head",
     "batch_size": "batch_size",
     "precision": "precision",
     "seed": "seed",
@@ -42,6 +43,7 @@ _OF_LIBRARY = {
     "data_dir": "data_dir",
     "strict": "strict",
     "corrections": "corrections",
+    "group": "group",
     "name": "name",
     "budget": "budget",
 }

@@ -1,7 +1,7 @@
 """Photos that must stay on one side of every split, each bundle with its place on a line.
 
-Two photos are tied when their files hold the same bytes or they are of one group; so are photos
-that are tied through others. No TensorFlow here.
+Two photos are tied when their files hold the same bytes, when they show the same, or when they are of
+one group; so are photos that are tied through others. No TensorFlow here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Bundle", "bundles"]
+import pandas as pd
+
+__all__ = ["Bundle", "bundles", "of_examples"]
 
 _Key = tuple[str, str]  # ("digest" or "group", its value)
 
@@ -28,6 +30,25 @@ class Bundle:
     place: float
 
 
+def of_examples(
+    examples: pd.DataFrame, rows: Sequence[int] | None = None, *, seed: int
+) -> list[Bundle]:
+    """Tie the photos of a data set into bundles.
+
+    Args:
+        examples: Columns `digest`, `group` and, where it is known which photos show the same,
+            `bundle`, as `tlearn.inspection.belonging` gives it.
+        rows: The row numbers that take part, all by default; all others are passed over.
+        seed: Another seed gives other places.
+
+    Returns:
+        As `bundles`.
+    """
+    groups = [None if pd.isna(group) else str(group) for group in examples["group"]]
+    digests = list(examples["bundle" if "bundle" in examples else "digest"])
+    return bundles(digests, groups, range(len(digests)) if rows is None else rows, seed=seed)
+
+
 def bundles(
     digests: Sequence[str], groups: Sequence[str | None], rows: Sequence[int], *, seed: int
 ) -> list[Bundle]:
@@ -37,7 +58,7 @@ def bundles(
     photo, or one more photo of a group, changes no place.
 
     Args:
-        digests: What each photo's bytes hash to.
+        digests: What each photo's bytes hash to, or those of the photo that stands for it.
         groups: Each photo's group, or `None`.
         rows: The row numbers that take part; all others are passed over.
         seed: Another seed gives other places.

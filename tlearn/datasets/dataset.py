@@ -13,6 +13,16 @@ from tlearn.files.names import natural_sorted
 __all__ = ["Dataset", "Listing", "SPLITS", "in_order", "short_list", "table_of"]
 
 SPLITS = ("train", "validation", "test")
+LEAK_COLUMNS = (
+    "path",
+    "split",
+    "label",
+    "known_as",
+    "known_from",
+    "known_label",
+    "kind",
+    "similarity",
+)
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,14 @@ class Dataset:
         examples: One row per readable photo, natural-sorted by label, then path. Columns:
             `path` (str, absolute), `label` (str), `split` (`"train"`, `"validation"`, `"test"`
             or `None` while undecided), `group` (str or `None`), `digest` (SHA-256 of the file's
-            bytes, in hex), `decoder` (`"graph"` or `"pillow"`). Where a table of corrections was
+            bytes, in hex), `decoder` (`"graph"` or `"pillow"`). Where photos were compared, also
+            `bundle`, see `tlearn.inspection.belonging`. Where a table of corrections was
             applied, also `given_label` (str or `None`), see `corrections.corrected`.
         class_names: All classes, natural-sorted; a class's index is its place here.
         skipped: One row per file that was left out. Columns: `path`, `reason`.
         corrections: What a table of corrections did, see `corrections.corrected`; empty without one.
+        leaks: Photos that can be known from another split, see `tlearn.inspection.leaks`; empty where
+            nobody has looked.
     """
 
     name: str
@@ -38,6 +51,7 @@ class Dataset:
     class_names: tuple[str, ...]
     skipped: pd.DataFrame
     corrections: Mapping[str, Any] = field(default_factory=dict)
+    leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAK_COLUMNS)))
 
     def count(self, split: str) -> int:
         """How many photos a split has.

@@ -43,11 +43,12 @@ def nodes(model: keras.Model) -> list[Any]:
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
-def steps(model: keras.Model) -> list[Step]:
+def steps(model: keras.Model, besides: Collection[Any] = ()) -> list[Step]:
     """The layers of a model in order, each with the cut behind it, if there is one.
 
     Args:
         model: Any Keras model.
+        besides: Layers that only look on: what they read is not needed for their sake.
 
     Returns:
         A step for each layer, without inputs and bare operations (such as a sum); none for a model
@@ -55,8 +56,9 @@ def steps(model: keras.Model) -> list[Step]:
     """
     ordered = nodes(model)
     last_use: dict[int, int] = {}
+    onlookers = {id(layer) for layer in besides}
     for index, node in enumerate(ordered):
-        for tensor in node.input_tensors:
+        for tensor in () if id(node.operation) in onlookers else node.input_tensors:
             last_use[id(tensor)] = index
     for tensor in keras.tree.flatten(model.outputs if ordered else []):
         last_use[id(tensor)] = len(ordered)

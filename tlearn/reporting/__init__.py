@@ -75,7 +75,7 @@ class Report:
                 table.
             table: Only this table: `"summary"`, `"per_class"`, `"confusion"`,
                 `"confused_pairs"`, `"stages"`, `"history"`, `"skipped"`, `"predictions"`,
-                `"suspects"` or `"outliers"`. By default one CSV or Parquet file holds
+                `"suspects"`, `"outliers"` or `"leaks"`. By default one CSV or Parquet file holds
                 `"per_class"`, a folder all of them, and the other forms hold all but the last
                 three, which are long.
 

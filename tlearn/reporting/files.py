@@ -30,8 +30,14 @@ TABLES = (
     "predictions",
     "suspects",
     "outliers",
+    "leaks",
 )
-_BY_PHOTO = ("predictions", "suspects", "outliers")  # long, and not in what holds several tables
+_BY_PHOTO = (
+    "predictions",
+    "suspects",
+    "outliers",
+    "leaks",
+)  # long, and not in what holds several tables
 _SUFFIX = {"text": ".txt", "csv": ".csv", "json": ".json", "markdown": ".md", "parquet": ".parquet"}
 _ONE_TABLE_PER_FILE = ("csv", "parquet")
 
@@ -113,7 +119,9 @@ def _table(report: Report, name: str) -> pd.DataFrame:
 
 
 def _there(report: Report) -> list[str]:
-    absent = [name for name in ("suspects", "outliers") if getattr(report.run, name) is None]
+    absent = [
+        name for name in ("suspects", "outliers", "leaks") if getattr(report.run, name) is None
+    ]
     return [name for name in TABLES if name not in absent]
 
 

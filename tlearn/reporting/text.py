@@ -71,6 +71,7 @@ def _headline(report: Report) -> RenderableType:
         ends = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
         facts.add_row(name, f"{100 * row.value:.1f} %", ends, meaning.format(**words))
     lines += [facts, Text(), Text(_gain(report))]
+    lines += [Text(leak) for leak in _leaks(report)]
     if report.split != "test":
         lines.append(
             Text(
@@ -88,6 +89,21 @@ def _headline(report: Report) -> RenderableType:
     lines += [Text(proof) for proof in _proof(report)]
     lines.append(Text("Ranges are 95 % intervals: bootstrap above, Wilson per class."))
     return Group(*lines)
+
+
+def _leaks(report: Report) -> list[str]:
+    """What the accuracy would be without photos that can be known from another split."""
+    found = report.run.info.get("leaks") or {}
+    if not found.get("photos"):
+        return []
+    told = f"{count(found['photos'])} {report.split} photos can be known from another split"
+    if found.get("accuracy") is None:
+        return [f"{told}, which is all of them. Name them: --format csv --table leaks."]
+    ends = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
+    return [
+        f"{told}; without them accuracy is {100 * found['accuracy']:.1f} % ({ends}). "
+        "Name them: --format csv --table leaks."
+    ]
 
 
 def _gain(report: Report) -> str:

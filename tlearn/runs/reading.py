@@ -152,6 +152,11 @@ class Run:
         """Photos that are far from all others; `None` where none was checked."""
         return self._unless_absent("outliers")
 
+    @cached_property
+    def leaks(self) -> pd.DataFrame | None:
+        """Photos that can be known from another split; `None` in runs of before that was looked for."""
+        return self._unless_absent("leaks")
+
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Some columns of `predictions`, which is quicker where there are many classes.
 

@@ -19,9 +19,10 @@ from typing import Any
 
 import keras
 
+from tlearn import heads
 from tlearn.networks import graph
 
-__all__ = ["Block", "blocks", "split_head", "unfreeze"]
+__all__ = ["Block", "blocks", "depths", "split_head", "unfreeze"]
 
 Block = tuple[keras.layers.Layer, ...]
 
@@ -59,7 +60,9 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
         Blocks in order; each is a tuple of leaf layers with no nested model among them. Every
         layer of the model is in exactly one block.
     """
-    steps = graph.steps(model)
+    # A head that looks at several depths cuts no block in two.
+    looking_on = [layer for layer in _layers(model) if layer.name.startswith(heads.DEPTH)]
+    steps = graph.steps(model, besides=looking_on)
     if not steps:
         return tuple((layer,) for layer in _leaves(model))
     found: list[Block] = []
@@ -82,11 +85,28 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
     return tuple(found)
 
 
+def depths(backbone: keras.Model) -> list[Any]:
+    """The feature maps that a head may look at beside the last one: those of the last half of the blocks.
+
+    The first half is left alone, so that a stage that unfreezes the second half finds the network
+    in one single tensor before it, which can be kept.
+
+    Args:
+        backbone: A functional model without a head.
+
+    Returns:
+        Tensors `(batch, height, width, channels)`, from the input's side; none where the network is not
+        one of blocks of feature maps.
+    """
+    ends = [block[-1].output for block in blocks(backbone) if any(one.weights for one in block)]
+    return [end for end in ends[len(ends) // 2 : -1] if len(end.shape) == 4]
+
+
 def split_head(model: keras.Model) -> tuple[tuple[Block, ...], Block]:
     """Tell a model's backbone from its head.
 
-    The head is all that follows the last pooling or flattening layer; without one it is the last
-    layer that has weights, a dropout before it, and what follows it.
+    The head is all that follows the last pooling or flattening layer, and what joins several of
+    them; without one it is the last layer that has weights, a dropout before it, and what follows it.
 
     Args:
         model: Any Keras model.
@@ -109,6 +129,8 @@ def split_head(model: keras.Model) -> tuple[tuple[Block, ...], Block]:
     start = pooled[-1] + 1 if pooled and pooled[-1] < weighted[-1] else weighted[-1]
     while start and isinstance(layers[start - 1], keras.layers.Dropout):
         start -= 1
+    while pooled and isinstance(layers[start], keras.layers.Concatenate):
+        start += 1
     head = tuple(layers[start:])
     of_head = {id(layer) for layer in head}
     backbone = (tuple(layer for layer in block if id(layer) not in of_head) for block in all_blocks)
@@ -167,6 +189,10 @@ def _ends_a_block(layer: Any, following: Any) -> bool:
 def _block_name(layer: Any) -> str | None:
     match = _BLOCK_NAME.match(layer.name)
     return match.group(1) if match else None
+
+
+def _layers(model: keras.Model) -> list[Any]:
+    return list(getattr(model, "layers", ()))
 
 
 def _leaves(model: keras.Model) -> list[keras.layers.Layer]:

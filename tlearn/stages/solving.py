@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tlearn import heads
 from tlearn.progress import Progress
 from tlearn.stages import freezing, linear_head
 from tlearn.stages.material import HeadMaterial
@@ -29,7 +31,7 @@ def dense_of(model: keras.Model) -> keras.layers.Dense | None:
         The layer, or `None` where the head has more to it.
     """
     _, head = freezing.split_head(model)
-    weighted = [layer for layer in head if layer.weights]
+    weighted = [layer for layer in head if layer.weights and layer.name != heads.SCALING]
     others = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Softmax)
     rest = all(isinstance(layer, others) for layer in head if not layer.weights)
     if len(weighted) == 1 and isinstance(weighted[0], keras.layers.Dense) and rest:
@@ -55,7 +57,7 @@ def solve(
     assert dense is not None
     started = time.perf_counter()
     with progress.task(f"Stage {stage.name}, fitted to convergence", total=1, unit="fits") as task:
-        given = head()
+        given = _scaled(model, head())
         targets = linear_head.smoothed(given.labels, int(dense.units), stage.label_smoothing)
         weights = given.class_weights
         found = linear_head.fit(
@@ -86,3 +88,23 @@ def solve(
     if not math.isfinite(found.log_loss):
         return None, [row]
     return Best(found.accuracy, found.log_loss, 1, model.get_weights()), [row]
+
+
+def _scaled(model: keras.Model, given: HeadMaterial) -> HeadMaterial:
+    """Where the head looks at several depths, each with a mean square of 1 a feature, from here on."""
+    if not any(layer.name == heads.SCALING for layer in model.layers):
+        return given
+    features = given.features.astype(np.float32)
+    center = features.mean(axis=0)
+    widths = [part.shape[-1] for part in model.get_layer(heads.JOINED).input]
+    ends = np.cumsum(widths)[:-1]
+    parts = np.split(((features - center) ** 2).mean(axis=0), ends)
+    variance = np.concatenate([np.full(len(one), one.mean() or 1.0, np.float32) for one in parts])
+    scaling = model.get_layer(heads.SCALING)
+    scaling.set_weights([center, variance])
+    factor = 1 / np.sqrt(variance + scaling.epsilon)
+    return dataclasses.replace(
+        given,
+        features=(features - center) * factor,
+        validation_features=(given.validation_features - center) * factor,
+    )

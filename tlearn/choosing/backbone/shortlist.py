@@ -47,6 +47,7 @@ def shortlist(
     data_dir: str | Path | None = None,
     strict: bool = False,
     corrections: str | Path | None = None,
+    group: bool = True,
     memory: str | int | None = None,
     progress: Progress = SILENT,
 ) -> Shortlist:
@@ -71,6 +72,7 @@ def shortlist(
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error.
         corrections: Labels that a person has mended, as for `finetune`.
+        group: Keep photos that show the same on one side of the split.
         memory: How much memory kept features may take.
         progress: Who watches.
 
@@ -101,6 +103,7 @@ def shortlist(
         data_dir=data_dir,
         strict=strict,
         corrections=corrections,
+        group=group,
         progress=progress,
     )
     return compare(

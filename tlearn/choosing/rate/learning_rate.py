@@ -46,6 +46,7 @@ def lr_find(
     data_dir: str | Path | None = None,
     strict: bool = False,
     corrections: str | Path | None = None,
+    group: bool = True,
     memory: str | int | None = None,
     progress: Progress = SILENT,
 ) -> RateFinding:
@@ -72,6 +73,7 @@ def lr_find(
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error, instead of leaving it out.
         corrections: Labels that a person has mended.
+        group: Keep photos that show the same on one side of the split.
         memory: How much memory kept features may take, such as `"1GiB"`.
         progress: Who watches.
 
@@ -104,6 +106,7 @@ def lr_find(
         data_dir=data_dir,
         strict=strict,
         corrections=corrections,
+        group=group,
         progress=progress,
     )
     progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))

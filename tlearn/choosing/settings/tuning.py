@@ -41,6 +41,7 @@ def tune(
     data_dir: str | Path | None = None,
     strict: bool = False,
     corrections: str | Path | None = None,
+    group: bool = True,
     memory: str | int | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
@@ -75,6 +76,7 @@ def tune(
         data_dir: Where TFDS keeps its data sets.
         strict: Make a file that cannot be read an error.
         corrections: Labels that a person has mended.
+        group: Keep photos that show the same on one side of the split.
         memory: How much memory kept features may take.
         output: The folder that holds the search's own; see `tlearn.choosing.settings.studies` for its files.
         name: The search's name; by default the data set's and the backbone's, and `-tune`.
@@ -117,6 +119,7 @@ def tune(
         data_dir=data_dir,
         strict=strict,
         corrections=corrections,
+        group=group,
         progress=progress,
     )
     bench = Workbench(
