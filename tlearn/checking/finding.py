@@ -54,7 +54,7 @@ def table(found: Sequence[Finding]) -> pd.DataFrame:
         str) and `advice` (str).
     """
     rows = in_order(found)
-    columns = {
+    columns: dict[str, Iterable[object]] = {
         "finding": [one.kind for one in rows],
         "severity": [KINDS[one.kind].severity for one in rows],
         "count": [one.total for one in rows],

@@ -53,9 +53,7 @@ def html(
     if len(suspects):
         # A suspect label is decided on, and so stands in a form of its own.
         kinds = [one.kind for one in in_order(found)]
-        parts[kinds.index("suspect-label")] = page.suspects(
-            suspects, kinds.index("suspect-label")
-        )
+        parts[kinds.index("suspect-label")] = page.suspects(suspects, kinds.index("suspect-label"))
     style, script = _asset("page.css"), _asset("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
