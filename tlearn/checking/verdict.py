@@ -173,6 +173,13 @@ class Check:
         source = Path(self.source).expanduser().absolute()
         return str(source if source.is_dir() else source.parent)
 
+    def name_of(self, path: str) -> str:
+        """A photo's path as it is shown: relative to `root` where it is below it."""
+        try:
+            return str(Path(path).relative_to(self.root))
+        except ValueError:
+            return path
+
     def named(self, kinds: Sequence[str] | frozenset[str]) -> list[str]:
         """Which of some kinds of findings there are.
 
