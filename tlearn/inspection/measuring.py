@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from scipy.fft import dctn
 
-__all__ = ["COLUMNS", "SIDE", "Measured", "measure", "opened", "suffix_fits"]
+__all__ = ["COLUMNS", "Measured", "SIDE", "measure", "opened", "suffix_fits"]
 
 Array = np.ndarray[Any, Any]
 

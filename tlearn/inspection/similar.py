@@ -7,23 +7,24 @@ No pair is compared that is not likely:
    the whole photos for their few nearest neighbours. A mirrored photo's odd frequencies have the other
    sign, so that nothing needs to be computed for it.
 2. Small pictures of both are correlated.
-3. What is left is decoded again, larger; the one is laid on the other, its four edges moved until the fine
-   structure of both agrees best. That correlation is the similarity.
+3. The one is laid on the other, its four edges moved until the fine structure of both agrees best: of
+   the small pictures first and, where these agree, of larger ones, for which the photos are decoded once
+   more. That correlation is the similarity.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.fft import dctn
-from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
 
-from tlearn.inspection import measuring
+from tlearn.inspection import measuring, overlay
 from tlearn.inspection.looking import Looks
 from tlearn.progress import SILENT, Progress
 
@@ -57,7 +58,11 @@ _LARGE = 128
 # Grey levels; with less there is nothing to compare.
 _LEAST_STRUCTURE = 4.0
 _PART = 4096
-_STEPS = (0.04, 0.02, 0.02, 0.01, 0.01, 0.005, 0.0025)
+_STEPS = (0.04, 0.02, 0.02, 0.01, 0.01)
+_FINE_STEPS = (0.01, 0.005, 0.0025)
+# What the small pictures must agree in for the large ones to be compared.
+_ROUGHLY = 0.8
+_PAIRS_AT_ONCE = 64
 
 
 def pairs(looks: Looks, *, progress: Progress = SILENT) -> pd.DataFrame:
@@ -76,31 +81,47 @@ def pairs(looks: Looks, *, progress: Progress = SILENT) -> pd.DataFrame:
         correlation of the fine structure of both. Of a set of copies, each is paired with the
         first of it only.
     """
-    rows = _copies(looks.table["digest"])
-    firsts = np.flatnonzero(~looks.table["digest"].duplicated().to_numpy())
-    likely = candidates(looks.grey[firsts]) if len(firsts) > 1 else np.empty((0, 4))
-    paths = list(looks.table["path"].iloc[firsts])
-    with progress.task("Comparing photos", total=len(likely), unit="pairs") as task:
-
-        @functools.lru_cache(maxsize=4096)
-        def fine(number: int) -> Array:
-            return _fine_structure(measuring.opened(paths[number], _LARGE))
-
-        for one, other, crop, mirrored in likely.astype(int).tolist():
-            task.advance()
-            try:
-                found = _laid_on(fine(one), fine(other), _CROPS[crop], bool(mirrored))
-            except (OSError, ValueError):  # it was there a moment ago
-                continue
-            if found >= SIMILAR:
-                kind = "mirrored" if mirrored else "near"
-                first, second = sorted((int(firsts[one]), int(firsts[other])))
-                rows.append((first, second, kind, round(min(found, 1.0), 4)))
+    with threadpool_limits(
+        limits=1, user_api="blas"
+    ):  # many small products, which threads slow down
+        rows = _copies(looks.table["digest"]) + _likenesses(looks, progress)
     table = pd.DataFrame(rows, columns=["first", "second", "kind", "similarity"])
     # A symmetrical picture is found both ways: it counts as what it is more.
     table = table.sort_values("similarity", ascending=False, kind="stable")
     table = table.drop_duplicates(["first", "second"])
     return table.sort_values(["first", "second"]).reset_index(drop=True)
+
+
+def _likenesses(looks: Looks, progress: Progress) -> list[tuple[int, int, str, float]]:
+    firsts = np.flatnonzero(~looks.table["digest"].duplicated().to_numpy())
+    grey = looks.grey[firsts]
+    likely = candidates(grey)
+    boxes = np.array(_CROPS)[likely[:, 2]]
+    rough = _roughly(grey, likely, boxes)
+    likely, boxes = likely[rough >= _ROUGHLY], boxes[rough >= _ROUGHLY]
+    paths = list(looks.table["path"].iloc[firsts])
+
+    @functools.lru_cache(maxsize=2048)
+    def fine(number: int) -> Array:
+        return overlay.fine_structure(measuring.opened(paths[number], _LARGE))
+
+    rows = []
+    with progress.task("Comparing photos", total=len(likely), unit="pairs") as task:
+        for (one, other, _, mirrored), box in zip(likely.tolist(), boxes, strict=True):
+            task.advance()
+            try:
+                first, second = fine(one), fine(other)
+            except (OSError, ValueError):  # it was there a moment ago
+                continue
+            first = first[:, ::-1] if mirrored else first
+            found = float(
+                overlay.laid_on(first[None], second[None], box[None].copy(), _FINE_STEPS)[0]
+            )
+            if found >= SIMILAR:
+                kind = "mirrored" if mirrored else "near"
+                low, high = sorted((int(firsts[one]), int(firsts[other])))
+                rows.append((low, high, kind, round(min(found, 1.0), 4)))
+    return rows
 
 
 def candidates(grey: Array) -> Array:
@@ -161,6 +182,18 @@ def _one_way(found: Array) -> Array:
     return found[sorted(kept)]
 
 
+def _roughly(grey: Array, likely: Array, boxes: Array) -> Array:
+    """How well the fine structure of the small pictures agrees; `boxes` are moved to where it does."""
+    found = np.empty(len(likely))
+    for start in range(0, len(likely), _PAIRS_AT_ONCE):
+        some = slice(start, start + _PAIRS_AT_ONCE)
+        ones, others = (overlay.fine_structure(grey[likely[some, end]]) for end in (0, 1))
+        mirrored = likely[some, 3] == 1
+        ones[mirrored] = ones[mirrored][:, :, ::-1]
+        found[some] = overlay.laid_on(ones, others, boxes[some], _STEPS)
+    return found
+
+
 def _copies(digests: pd.Series) -> list[tuple[int, int, str, float]]:
     first: dict[str, int] = {}
     found = []
@@ -196,7 +229,7 @@ def _correlations(grey: Array, found: Array) -> Array:
             ones = _cropped(grey[found[rows, 0]].astype(np.float32), _CROPS[crop], _SMALL)
             ones[found[rows, 3] == 1] = ones[found[rows, 3] == 1][:, :, ::-1]
             others = _cropped(grey[found[rows, 1]].astype(np.float32), _CROPS[0], _SMALL)
-            result[rows] = (_unit(ones) * _unit(others)).sum((1, 2))
+            result[rows] = (overlay.unit(ones) * overlay.unit(others)).sum((1, 2))
     return result
 
 
@@ -216,53 +249,3 @@ def _lines(start: float, end: float, side: int, of: int) -> Array:
     pixel = np.arange(of)[None]
     shares = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None)
     return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _fine_structure(picture: Array) -> Array:
-    """Without the slow changes of light that many photos share."""
-    values = picture.astype(np.float32)
-    return gaussian_filter(values - gaussian_filter(values, 4), 0.7)
-
-
-def _laid_on(one: Array, other: Array, crop: Box, mirrored: bool) -> float:
-    """The best correlation of a part of `one` with all of `other`, from a crop on."""
-    one = one[:, ::-1] if mirrored else one
-    target = _unit(other[None])[0]
-
-    def agreement(box: Array) -> float:
-        part = _sampled(box[0], box[1], len(one)) @ one @ _sampled(box[2], box[3], len(one)).T
-        return float((_unit(part[None])[0] * target).sum())
-
-    return _climbed(np.array(crop), agreement)
-
-
-def _climbed(box: Array, agreement: Callable[[Array], float]) -> float:
-    """Move one edge at a time, in ever smaller steps, as long as it helps."""
-    best = agreement(box)
-    for step in _STEPS:
-        for edge in range(4):
-            for way in (-step, step):
-                moved = box.copy()
-                moved[edge] = np.clip(moved[edge] + way, -0.02, 1.02)
-                found = agreement(moved)
-                if found > best:
-                    box, best = moved, found
-    return best
-
-
-def _sampled(start: float, end: float, side: int) -> Array:
-    """Linear interpolation at `side` places from `start` to `end` of a line as long."""
-    places = (start + (end - start) * (np.arange(side) + 0.5) / side) * side - 0.5
-    low = np.clip(np.floor(places).astype(int), 0, side - 2)
-    share = np.clip(places - low, 0, 1).astype(np.float32)
-    lines = np.zeros((side, side), np.float32)
-    lines[np.arange(side), low] = 1 - share
-    lines[np.arange(side), low + 1] = share
-    return lines
-
-
-def _unit(pictures: Array) -> Array:
-    """Each without its mean, at length 1."""
-    centred = pictures - pictures.mean((1, 2), keepdims=True)
-    length = np.sqrt((centred**2).sum((1, 2), keepdims=True))
-    return centred / np.maximum(length, 1e-6)
