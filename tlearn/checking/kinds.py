@@ -45,6 +45,11 @@ KINDS = {
         "Classes without a photo that can be read",
         "Add photos, or remove what is no class: training refuses such a data set.",
     ),
+    "class-name": Kind(
+        "error",
+        "Classes whose names cannot stand in a list",
+        "Rename the folders: training refuses names with line breaks, or that are not in UTF-8.",
+    ),
     "unreadable": Kind(
         "error",
         "Photos that cannot be read",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tlearn.checking.finding import Finding
 from tlearn.datasets.dataset import short_list
+from tlearn.files.tables import printable
 
 __all__ = ["of_classes", "of_files"]
 
@@ -59,12 +60,16 @@ def of_classes(labels: Sequence[str], class_names: Sequence[str]) -> list[Findin
         class_names: All classes, also those without a photo.
 
     Returns:
-        `no-photos`, `one-class`, `empty-class`, `small-class` and `imbalance`, as far as they are so.
+        `class-name`, `no-photos`, `one-class`, `empty-class`, `small-class` and `imbalance`, as far
+        as they are so.
     """
-    if not len(labels):
-        return [Finding("no-photos", (), "no photo can be read in any class", count=1)]
-    counts = pd.Series(list(labels), dtype=object).value_counts()
+    odd = [name for name in class_names if len(name.splitlines()) != 1 or printable(name) != name]
     found = []
+    if odd:
+        found.append(Finding("class-name", (), short_list(map(ascii, odd)), count=len(odd)))
+    if not len(labels):
+        return [*found, Finding("no-photos", (), "no photo can be read in any class", count=1)]
+    counts = pd.Series(list(labels), dtype=object).value_counts()
     if len(class_names) == 1:
         found.append(Finding("one-class", (), f"all photos are {class_names[0]}", count=1))
     empty = [name for name in class_names if name not in counts]

@@ -20,11 +20,13 @@ def find(suspects: pd.DataFrame, outliers: pd.DataFrame) -> list[Finding]:
     Returns:
         `suspect-label` and `outlier`, without those that there are none of.
     """
-    changes = suspects["given"].astype(str) + " for " + suspects["suggested"].astype(str)
+    changes = (
+        suspects["given"].astype(str) + " that looks like " + suspects["suggested"].astype(str)
+    )
     often = changes.value_counts()
     about = short_list((f"{change} ({count})" for change, count in often.items()), 3)
     notes = tuple(
-        f"{given}, perhaps {suggested} ({confidence:.0%})"
+        f"{given}, perhaps {suggested} ({100 * confidence:.0f} %)"
         for given, suggested, confidence in zip(
             suspects["given"], suspects["suggested"], suspects["confidence"], strict=True
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tlearn.checking import telling
 from tlearn.datasets.dataset import table_of
 
 __all__ = ["COLUMNS", "PROPERTIES", "Property", "find"]
@@ -22,7 +23,6 @@ Array = np.ndarray[Any, Any]
 
 COLUMNS = ("property", "class", "auc", "low", "found", "mistaken", "of_the_file", "typical")
 
-_FOLDS = 5
 # The area under the ROC curve from which on a property tells a class "far better than chance": of
 # a photo of the class and one of another, which is which, in three of four cases. What belongs to
 # the content stays below it in the photo sets that were looked at, see docs/check.md.
@@ -34,6 +34,8 @@ _OF_SOME, _TIMES = 0.2, 10
 _WRONG_ALARMS = 0.01
 # Of fewer separate photos nothing sure can be said.
 _FEWEST = 10
+# Of one property; with more it is the way the data set was made.
+_MOST_CLASSES = 20
 # More photos than this make the numbers no surer that matter here.
 _MOST = 20_000
 # A value that fewer photos have is one of the rest.
@@ -65,7 +67,7 @@ PROPERTIES = {
     "date": Property(("taken",), of_the_file=True),
     "size": Property(("width", "height"), of_the_file=True),
     "bytes per pixel": Property(("bytes_per_pixel",), of_the_file=True),
-    "border": Property(("border",), of_the_file=False),
+    "brightness of the border": Property(("border",), of_the_file=False),
     "brightness": Property(("brightness",), of_the_file=False),
     "contrast": Property(("contrast",), of_the_file=False),
     "colourfulness": Property(("colourfulness",), of_the_file=False),
@@ -74,13 +76,13 @@ PROPERTIES = {
 
 
 def find(
-    photos: pd.DataFrame, groups: Sequence[object], *, seed: int = 0, telling: float = _TELLING
+    photos: pd.DataFrame, groups: Sequence[object], *, seed: int = 0, least: float = _TELLING
 ) -> pd.DataFrame:
     """Find the properties that tell a class from all others.
 
     For each property a small decision tree, or for names the classes of each value, is fitted in
     five folds; photos of one group are in one fold, so that no copy is recognised. It is a
-    shortcut where the area under the ROC curve of one class against the rest reaches `telling`,
+    shortcut where the area under the ROC curve of one class against the rest reaches `least`,
     or where a name stands for a part of one class and for next to nothing of the others; and where
     the confidence bound, corrected for the number of questions that are asked, is above chance by
     half of that.
@@ -90,7 +92,7 @@ def find(
             `PROPERTIES` those that are known. Missing values are a value of their own.
         groups: For each photo what ties it to its near-duplicates and its burst, `(photos,)`.
         seed: Decides the folds.
-        telling: The area under the curve, 0.5 (chance) to 1.
+        least: The area under the curve, 0.5 (chance) to 1.
 
     Returns:
         A row for each shortcut, those of the file first, the surest first. Columns: `property`;
@@ -108,7 +110,7 @@ def find(
     judged = [code for code, count in enumerate(separate) if count >= _FEWEST]
     if len(judged) < 2 and not (judged and len(names) > 1):
         return _table([])
-    of_fold = _folds(codes, units, seed)
+    of_fold = telling.folds(codes, units, seed)
     present = {
         name: one
         for name, one in PROPERTIES.items()
@@ -119,30 +121,62 @@ def find(
     rows: list[dict[str, Any]] = []
     for name, one in present.items():
         values = _values(photos, one)
-        scores = _out_of_fold(values, codes, of_fold, len(names), named=one.named)
-        for code in judged:
-            is_class = codes == code
-            area = _auc(scores[:, code], is_class)
-            others = len(np.unique(units[~is_class]))
-            low = area - reach * _standard_error(area, separate[code], others)
-            found, mistaken = _best_cut(scores[:, code], is_class)
-            of_some = one.named and found >= max(_OF_SOME, _TIMES * mistaken)
-            if not (area >= telling or of_some) or low < 0.5 + _SURE * (area - 0.5):
-                continue
+        scores = telling.scores(values, codes, of_fold, len(names), named=one.named)
+        left = np.ones(len(codes), bool)
+        # What tells one class also tells the others from it; they count only against the rest.
+        for _ in range(min(len(names) - 1, _MOST_CLASSES)):
+            told = [
+                found
+                for code in judged
+                if (found := _judged(scores, codes, units, left, code, one, reach, least))
+            ]
+            if not told:
+                break
+            best = max(told, key=lambda found: (found["auc"], -found["mistaken"]))
+            is_class = codes == best.pop("code")
+            label = str(names[codes[is_class][0]])
+            typical = _typical(photos[left], one, is_class[left], label)
             rows.append(
                 {
                     "property": name,
-                    "class": names[code],
-                    "auc": area,
-                    "low": low,
-                    "found": found,
-                    "mistaken": mistaken,
+                    "class": label,
                     "of_the_file": one.of_the_file,
-                    "typical": _typical(photos, one, is_class, str(names[code])),
+                    "typical": typical,
+                    **best,
                 }
             )
+            left &= ~is_class
     rows.sort(key=lambda row: (not row["of_the_file"], -row["low"]))
     return _table(rows)
+
+
+def _judged(
+    scores: Array,
+    codes: Array,
+    units: Array,
+    left: Array,
+    code: int,
+    one: Property,
+    reach: float,
+    least: float,
+) -> dict[str, Any] | None:
+    """How well a class is told from those that are left, or `None` where it is not enough."""
+    is_class = codes[left] == code
+    if not is_class.any() or is_class.all():
+        return None
+    own = scores[left, code]
+    count = len(np.unique(units[left][is_class]))
+    area = telling.area(own, is_class)
+    low = area - reach * telling.standard_error(area, count, len(np.unique(units[left][~is_class])))
+    found, mistaken = telling.best_cut(own, is_class)
+    if area < least or low < 0.5 + _SURE * (area - 0.5):
+        if not one.named:
+            return None
+        found, mistaken = telling.best_cut(own, is_class, times=_TIMES)
+        # The lower end of a share, by the normal approximation.
+        if found - reach * np.sqrt(found * (1 - found) / count) < _OF_SOME / 2 or found < _OF_SOME:
+            return None
+    return {"code": code, "auc": area, "low": low, "found": found, "mistaken": mistaken}
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -159,18 +193,6 @@ def _sampled(
         return photos, codes, units
     chosen = np.sort(np.random.default_rng(seed).choice(len(photos), _MOST, replace=False))
     return photos.iloc[chosen].reset_index(drop=True), codes[chosen], units[chosen]
-
-
-def _folds(codes: Array, units: Array, seed: int) -> Array:
-    """The fold of each photo, int64 `(photos,)`: units whole, classes spread evenly."""
-    count = int(units.max()) + 1
-    first = np.full(count, -1, np.int64)
-    first[units[::-1]] = codes[::-1]
-    order = np.random.default_rng(seed).permutation(count)
-    order = order[np.argsort(first[order], kind="stable")]
-    fold = np.empty(count, np.int64)
-    fold[order] = np.arange(count) % _FOLDS
-    return np.asarray(fold[units])
 
 
 def _varies(columns: pd.DataFrame) -> bool:
@@ -195,74 +217,6 @@ def _numbers(values: pd.Series) -> Array:
     moments = pd.to_datetime(values, errors="coerce", format="ISO8601")
     days = (moments - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
     return days.to_numpy(np.float64, na_value=np.nan)
-
-
-def _out_of_fold(
-    values: Array, codes: Array, of_fold: Array, num_classes: int, *, named: bool
-) -> Array:
-    """What each photo's class is by the others' values, float64 `(photos, classes)`."""
-    scores = np.zeros((len(codes), num_classes))
-    sizes = np.maximum(np.bincount(codes, minlength=num_classes), 1)
-    for fold in range(_FOLDS):
-        inside, outside = of_fold != fold, of_fold == fold
-        if not outside.any() or len(np.unique(codes[inside])) < 2:
-            continue
-        if named:
-            scores[outside] = _by_name(values, codes, inside, outside, sizes)
-        else:
-            known, told = _by_tree(values, codes, inside, outside)
-            scores[np.ix_(outside, known)] = told
-    return scores
-
-
-def _by_name(values: Array, codes: Array, inside: Array, outside: Array, sizes: Array) -> Array:
-    number = values[:, 0].astype(np.int64)
-    counts = np.zeros((int(number.max()) + 1, len(sizes)))
-    np.add.at(counts, (number[inside], codes[inside]), 1.0)
-    # Each class as if it had one photo in all, and a little of each for what was never seen.
-    weighted = counts / sizes + 0.1 / len(inside)
-    return np.asarray((weighted / weighted.sum(axis=1, keepdims=True))[number[outside]])
-
-
-def _by_tree(values: Array, codes: Array, inside: Array, outside: Array) -> tuple[Array, Array]:
-    from sklearn.tree import DecisionTreeClassifier
-
-    tree = DecisionTreeClassifier(
-        max_leaf_nodes=32,
-        min_samples_leaf=max(5, len(codes) // 200),
-        class_weight="balanced",
-        random_state=0,
-    )
-    tree.fit(values[inside], codes[inside])
-    return tree.classes_, tree.predict_proba(values[outside])
-
-
-def _auc(scores: Array, is_class: Array) -> float:
-    """The chance that a photo of the class scores above one of another; ties count half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(scores)
-    count, others = int(is_class.sum()), int((~is_class).sum())
-    return float((ranks[is_class].sum() - count * (count + 1) / 2) / (count * others))
-
-
-def _standard_error(area: float, count: int, others: int) -> float:
-    """By Hanley and McNeil 1982, of so many separate photos on either side."""
-    # At 1 it would be none at all.
-    area = min(area, 1 - 0.5 / count)
-    one, two = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (count - 1) * (one - area**2) + (others - 1) * (two - area**2)
-    return float(np.sqrt(max(spread, 0.0) / (count * max(others, 1))))
-
-
-def _best_cut(scores: Array, is_class: Array) -> tuple[float, float]:
-    """Found and mistaken where their difference is largest, as shares."""
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(is_class[order]) / is_class.sum()
-    false = np.cumsum(~is_class[order]) / (~is_class).sum()
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    best = ends[(hits - false)[ends].argmax()]
-    return float(hits[best]), float(false[best])
 
 
 def _typical(photos: pd.DataFrame, one: Property, is_class: Array, label: str) -> str:

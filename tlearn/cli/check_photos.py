@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from tlearn.checking import kinds
 from tlearn.cli import completion, display, options, quieting, values
 
 if TYPE_CHECKING:
+    from tlearn.checking.finding import Finding
     from tlearn.checking.verdict import Check
 
 __all__ = ["EXAMPLE", "FOUND", "CheckFormat", "check"]
@@ -103,7 +105,17 @@ def check(
             rich_help_panel=_LABELS,
         ),
     ] = False,
-    backbone: options.BackboneOption = "efficientnet",
+    backbone: Annotated[
+        str,
+        typer.Option(
+            "--backbone",
+            "-b",
+            metavar="NAME",
+            help="For --labels: pretrained network, see `tlearn backbones`.",
+            autocompletion=completion.backbone_names,
+            rich_help_panel=_LABELS,
+        ),
+    ] = "efficientnet",
     weights: options.WeightsOption = None,
     image_size: options.ImageSizeOption = None,
     resize: options.ResizeOption = None,
@@ -194,32 +206,26 @@ def _print(
 
 
 def _show(found: Check, *, gallery: Path | None, folder: Path | None, source: str) -> None:
+    from tlearn.checking.finding import in_order
+
     console = display.stdout_console()
     photos, classes = len(found.photos), len(found.class_names)
     console.print(
         Text(f"{display.cell(found.dataset)}: {photos:,} photos in {classes:,} classes", "bold")
     )
-    rows = found.findings.to_dict("records")
+    rows = in_order(found.found)
     if not rows:
         console.print(Text("Nothing was found that needs a look.", style="green"))
     else:
-        cells = [
-            (
-                Text(row["finding"], style=_STYLES[row["severity"]]),
-                _what(found, row["about"], row["files"]),
-                f"{row['count']:,}",
-            )
-            for row in rows
-        ]
+        cells = [(_name(one.kind), _what(found, one), f"{one.total:,}") for one in rows]
         console.print(display.table(("finding", "what", "count"), cells, numbers=1))
-        for kind in dict.fromkeys(row["finding"] for row in rows):
+        for kind in dict.fromkeys(one.kind for one in rows):
             advice = kinds.KINDS[kind].advice
-            line = Text(f"{kind}: ", style=_STYLES[kinds.KINDS[kind].severity])
-            console.print(line.append(advice, style="default not bold"))
+            console.print(_name(kind).append(f": {advice}", style="default not bold"))
     for row in found.label_next.head(10).to_dict("records"):
         console.print(Text(f"label next: {display.cell(row['path'])}"), soft_wrap=True)
     if rows and gallery is None:
-        quoted = display.cell(source)
+        quoted = display.cell(shlex.quote(source))
         console.print(
             Text(f"To see the photos: tlearn check {quoted} --html check.html"), soft_wrap=True
         )
@@ -227,10 +233,18 @@ def _show(found: Check, *, gallery: Path | None, folder: Path | None, source: st
         console.print("The whole list: --output DIR writes label_next.csv")
 
 
-def _what(found: Check, about: str, files: list[str]) -> Text:
-    told = Text(display.cell(about))
-    for path in files[:_FIRST_FILES]:
-        told.append(f"\n{display.cell(found.name_of(path))}", style="dim")
-    if len(files) > _FIRST_FILES:
-        told.append(f"\nand {len(files) - _FIRST_FILES:,} more", style="dim")
+def _name(kind: str) -> Text:
+    return Text(kind, style=_STYLES[kinds.KINDS[kind].severity])
+
+
+def _what(found: Check, one: Finding) -> Text:
+    """What a finding is about, and its first files, those that belong together in one line."""
+    told = Text(display.cell(one.about))
+    for group in one.groups[:_FIRST_FILES]:
+        names = [display.cell(found.name_of(path)) for path in group[:_FIRST_FILES]]
+        told.append("\n" + " = ".join(names), style="dim")
+        if len(group) > _FIRST_FILES:
+            told.append(f" = {len(group) - _FIRST_FILES:,} more", style="dim")
+    if len(one.groups) > _FIRST_FILES:
+        told.append(f"\nand {len(one.groups) - _FIRST_FILES:,} more", style="dim")
     return told

@@ -127,7 +127,7 @@ def _components(count: int, ties: pd.DataFrame) -> np.ndarray:
 
 def _leaders(table: pd.DataFrame, of_row: np.ndarray) -> np.ndarray:
     """For each photo the row of the one that stands for it."""
-    far = pd.Timestamp.max
+    far = pd.Timestamp("9999-12-31").as_unit("us")
     ranked = pd.DataFrame(
         {
             "component": of_row,

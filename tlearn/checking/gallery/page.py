@@ -119,7 +119,7 @@ class _Page:
 
     def group(self, group: Sequence[str], note: str) -> str:
         figures = "".join(self.figure(path) for path in group)
-        told = f'<div class="note">{_text(note)}</div>' if note else ""
+        told = f'<div class="remark">{_text(note)}</div>' if note else ""
         return f'<li class="group">{told}<div class="side">{figures}</div></li>'
 
     def suspects(self, suspects: pd.DataFrame, number: int) -> str:
@@ -148,7 +148,7 @@ class _Page:
             f'data-path="{_text(row["path"])}" data-name="{_text(name)}" '
             f'data-given="{_text(given)}" data-digest="{_text(row["digest"])}">'
             f"{self.figure(row['path'])}"
-            f'<div class="note">suggested: <b>{_text(suggested)}</b>, {row["confidence"]:.0%}{same}</div>'
+            f'<div class="remark">suggested: <b>{_text(suggested)}</b>, {100 * row["confidence"]:.0f} %{same}</div>'
             '<div class="choices">'
             f"<label>Right class <select>{options}</select></label>"
             '<button type="button" value="relabel" aria-pressed="false">Accept</button>'
@@ -198,11 +198,14 @@ def _overview(found: Sequence[Finding]) -> str:
 
 def _opened(one: Finding, number: int) -> str:
     kind = KINDS[one.kind]
+    # What to do about suspect labels is done here.
+    advised = one.kind != "suspect-label"
+    advice = f'<p class="quiet">{_text(kind.advice)}</p>' if advised else ""
     return (
         f'<section id="finding-{number}" aria-labelledby="title-{number}">'
         f'<h2 id="title-{number}">{_text(kind.title)} '
         f'<span class="severity {kind.severity}">({kind.severity}, {_text(one.kind)})</span></h2>'
-        f'<p>{_text(one.about)}.</p><p class="quiet">{_text(kind.advice)}</p>'
+        f"<p>{_text(one.about)}.</p>{advice}"
     )
 
 
