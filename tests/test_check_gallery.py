@@ -187,6 +187,7 @@ def test_leaving_what_is_not_saved_is_asked_about_and_loses_nothing(
 ) -> None:
     browser.press("a", "a")
     browser.call("Page.navigate", url="about:blank")
+    browser.until("location.href === 'about:blank'")
     assert browser.dialogs == ["beforeunload"]
     browser.open(gallery)
     browser.until("document.querySelectorAll('[data-choice]').length === 1")
