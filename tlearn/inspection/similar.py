@@ -24,6 +24,7 @@ from scipy.fft import dctn
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
+from tlearn.errors import DecodeError
 from tlearn.inspection import measuring, overlay
 from tlearn.inspection.looking import Looks
 from tlearn.progress import SILENT, Progress
@@ -111,7 +112,7 @@ def _likenesses(looks: Looks, progress: Progress) -> list[tuple[int, int, str, f
             task.advance()
             try:
                 first, second = fine(one), fine(other)
-            except (OSError, ValueError):  # it was there a moment ago
+            except (OSError, DecodeError):  # it was there a moment ago
                 continue
             first = first[:, ::-1] if mirrored else first
             found = float(
