@@ -132,7 +132,7 @@ def test_photos_of_one_moment_are_tied(folder):
         moment = begin + datetime.timedelta(seconds=seconds)
         write(image, folder / "a" / f"IMG_{number}.jpg", exif=taken(moment))
     for number in range(3):
-        panned = (1, 0, 12 * number, 0, 1, 0)
+        panned = (1, 0, 6 * number, 0, 1, 0)
         image = scene(61).transform((320, 240), Image.Transform.AFFINE, panned)
         write(image, folder / "b" / f"clip_frame_{number:04d}.jpg")
     found = ties(folder)
