@@ -1,10 +1,20 @@
-"""How many processors this process may use."""
+"""How many processors this process may use, and work shared out among them."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
-__all__ = ["count"]
+__all__ = ["count", "in_threads"]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+# Enough to outweigh what handing work to a thread costs, few enough for a bar that moves.
+_ITEMS_PER_JOB = 8
 
 
 def count() -> int:
@@ -16,3 +26,43 @@ def count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[list[_Result]]:
+    """Do the same work on every item in a pool of threads, a few items at a time.
+
+    Only a few results for each thread are held at once, however many items there are.
+
+    Args:
+        work: Called with each item; it must be safe to call from many threads.
+        items: The items.
+
+    Returns:
+        An iterator of lists of results, in the order of the items.
+
+    Example:
+
+    ```python
+    for sizes in processors.in_threads(os.path.getsize, paths):
+        task.advance(len(sizes))
+    ```
+    """
+    if not items:
+        return
+
+    def work_on(job: Sequence[_Item]) -> list[_Result]:
+        return [work(item) for item in job]
+
+    threads = count()
+    jobs = (items[at : at + _ITEMS_PER_JOB] for at in range(0, len(items), _ITEMS_PER_JOB))
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="tlearn")
+    try:
+        waiting: deque[Future[list[_Result]]] = deque()
+        for job in jobs:
+            waiting.append(pool.submit(work_on, job))
+            if len(waiting) >= 4 * threads:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -19,7 +19,11 @@ __all__ = ["Clear", "EXAMPLE", "cache"]
 EXAMPLE = "tlearn cache --clear features"
 
 # Only these are tlearn's own. TLEARN_CACHE may name a folder in which other things lie too.
-_OWN = {"archives": "unpacked archives", "tfds": "photos of TFDS data sets"}
+_OWN = {
+    "archives": "unpacked archives",
+    "register": "what is known of photos",
+    "tfds": "photos of TFDS data sets",
+}
 _FEATURES = "features"
 _COLUMNS = ("kind", "photos", "bytes", "last_used", "folder")
 

@@ -1,117 +1,128 @@
-"""What was found out about files, remembered in the cache folder by what they hold.
+"""What has been found out about photos, kept in the cache folder so that it is found out once.
 
-One SQLite file, which several processes may use at once. It may be removed at any time.
+One SQLite file of plain values by their keys. It is a convenience: where it cannot be read or written
+(a full disk, a read-only place, another process that holds it for too long) everything is found
+out anew, and one that is damaged is taken away and begun again. Several processes may use it at
+once. It may be removed at any time.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from tlearn.files import cache
+from tlearn.files import cache, disk_use
 
-__all__ = ["Register", "directory"]
+__all__ = ["directory", "forget", "recall", "remember", "remember_first"]
 
-_PART = 500
-_TABLE = """
-CREATE TABLE IF NOT EXISTS seen (
-    digest TEXT PRIMARY KEY, first REAL NOT NULL, kind TEXT NOT NULL, facts TEXT, picture BLOB
-) WITHOUT ROWID
-"""
+_FILE = "register.sqlite"
+_SECONDS_TO_WAIT = 10.0
+# SQLite takes at least 999 variables in one statement.
+_AT_ONCE = 500
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS kept (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key))"
+)
 
 
 def directory() -> Path:
-    """The folder that the register lies in."""
-    return cache.directory() / "looks"
+    """The folder of the register, inside the cache folder. It need not exist yet."""
+    return cache.directory() / "register"
 
 
-class Register:
-    """Facts and a small picture of each photo, by its digest, and when it was first seen.
-
-    Where the cache folder cannot be written to, nothing is remembered, and nothing fails.
+def recall(kind: str, keys: Sequence[str]) -> dict[str, bytes]:
+    """Read values.
 
     Args:
-        kind: Changes when the same photo would get other facts: then they are found anew, but not
-            when it was first seen.
+        kind: What they say; it names the version of what wrote them too.
+        keys: The keys.
+
+    Returns:
+        From a key to its value, of those that are known.
     """
+    found: dict[str, bytes] = {}
 
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._path = directory() / "photos.sqlite"
+    def read(register: sqlite3.Connection) -> None:
+        for some in _in_parts(keys):
+            marks = ",".join("?" * len(some))
+            rows = register.execute(
+                f"SELECT key, value FROM kept WHERE kind = ? AND key IN ({marks})", [kind, *some]
+            )
+            found.update((key, payload) for key, value in rows if (payload := _opened(value)))
 
-    def read(self, digests: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
-        """What is known of photos.
+    if (directory() / _FILE).is_file():
+        _with_register(read)
+    return found
 
-        Args:
-            digests: The SHA-256 of photos, in hexadecimal.
 
-        Yields:
-            `(digest, facts, picture)` of those that are known, in no order.
-        """
-        wanted = "SELECT digest, facts, picture FROM seen WHERE kind = ? AND digest IN"
-        for part in self._asked(wanted, (self._kind,), digests):
-            yield from part
+def remember(kind: str, values: Mapping[str, bytes]) -> None:
+    """Write values, in place of those that are there.
 
-    def first_seen(self, digests: Sequence[str]) -> dict[str, float]:
-        """When photos were first seen here.
+    Args:
+        kind: As for `recall`.
+        values: From a key to its value, which is not empty.
+    """
+    _write("INSERT OR REPLACE", kind, values)
 
-        Args:
-            digests: The SHA-256 of photos, in hexadecimal.
 
-        Returns:
-            Seconds since 1970; without those that were not.
-        """
-        parts = self._asked("SELECT digest, first FROM seen WHERE digest IN", (), digests)
-        return {digest: first for part in parts for digest, first in part}
+def remember_first(kind: str, values: Mapping[str, bytes]) -> None:
+    """Write only values whose keys are not known yet.
 
-    def write(self, found: Iterable[tuple[str, str, bytes]], *, at: float) -> None:
-        """Remember photos.
+    Args:
+        kind: As for `recall`.
+        values: From a key to its value, which is not empty.
+    """
+    _write("INSERT OR IGNORE", kind, values)
 
-        Args:
-            found: `(digest, facts, picture)` of each.
-            at: When they were seen, in seconds since 1970, if they were not seen before.
-        """
-        rows = [(digest, at, self._kind, facts, picture) for digest, facts, picture in found]
-        for attempt in range(2):
-            try:
-                with closing(self._open()) as database, database:
-                    database.executemany(
-                        "INSERT INTO seen VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE "
-                        "SET kind = excluded.kind, facts = excluded.facts, "
-                        "picture = excluded.picture",
-                        rows,
-                    )
-                return
-            except sqlite3.OperationalError:  # no room, no permission, or another one writes
-                return
-            except sqlite3.DatabaseError:  # damaged: it is made anew, once
-                if attempt == 0:
-                    self._forget()
-            except OSError:
-                return
 
-    def _asked(
-        self, question: str, given: tuple[str, ...], digests: Sequence[str]
-    ) -> Iterator[list[tuple]]:
-        if not self._path.is_file():
-            return
-        try:
-            with closing(self._open()) as database:
-                for start in range(0, len(digests), _PART):
-                    part = digests[start : start + _PART]
-                    marks = ", ".join("?" * len(part))
-                    yield database.execute(f"{question} ({marks})", (*given, *part)).fetchall()
-        except (sqlite3.Error, OSError):
-            return
+def forget() -> None:
+    """Take all of it away."""
+    if directory().is_dir():
+        disk_use.empty(directory())
 
-    def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(self._path, timeout=30)
-        database.execute(_TABLE)
-        return database
 
-    def _forget(self) -> None:
-        with suppress(OSError):
-            self._path.unlink()
+def _write(how: str, kind: str, values: Mapping[str, bytes]) -> None:
+    if not values:
+        return
+
+    def write(register: sqlite3.Connection) -> None:
+        register.executemany(
+            f"{how} INTO kept VALUES (?, ?, ?)",
+            ((kind, key, _sealed(value)) for key, value in values.items()),
+        )
+
+    _with_register(write)
+
+
+def _with_register(work: Callable[[sqlite3.Connection], None]) -> None:
+    """Do work on the open file; what SQLite has to complain of ends it, and no more."""
+    try:
+        directory().mkdir(parents=True, exist_ok=True)
+        path = directory() / _FILE
+        with closing(sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)) as register, register:
+            register.execute(_TABLE)
+            work(register)
+    except (OSError, sqlite3.OperationalError, UnicodeEncodeError):
+        # The place is not writable, the disk is full, or another process is slow.
+        return
+    except sqlite3.DatabaseError:
+        forget()
+
+
+def _sealed(value: bytes) -> bytes:
+    # SQLite would give back a value that a disk has changed without a word.
+    return zlib.crc32(value).to_bytes(4, "big") + value
+
+
+def _opened(value: object) -> bytes | None:
+    if not isinstance(value, bytes) or value[:4] != zlib.crc32(value[4:]).to_bytes(4, "big"):
+        return None
+    return value[4:]
+
+
+def _in_parts(keys: Iterable[str]) -> Iterator[list[str]]:
+    every = list(keys)
+    for at in range(0, len(every), _AT_ONCE):
+        yield every[at : at + _AT_ONCE]

@@ -127,12 +127,11 @@ def _components(count: int, ties: pd.DataFrame) -> np.ndarray:
 
 def _leaders(table: pd.DataFrame, of_row: np.ndarray) -> np.ndarray:
     """For each photo the row of the one that stands for it."""
-    far = pd.Timestamp("9999-12-31").as_unit("us")
     ranked = pd.DataFrame(
         {
             "component": of_row,
             "first_seen": table["first_seen"],
-            "taken": table["taken"].fillna(far),
+            "taken": table["taken"],
             "pixels": -(table["width"] * table["height"]).fillna(0).astype("int64"),
             "bytes": -table["bytes"].fillna(0).astype("int64"),
             "digest": table["digest"],

@@ -44,15 +44,16 @@ def bursts(looks: Looks) -> pd.DataFrame:
         looks: What the photos are like.
 
     Returns:
-        One row per pair of neighbours: `first` and `second`, row numbers of `looks`, and `kind`,
-        `"burst"`.
+        One row per pair of neighbours: `first` and `second`, row numbers of `looks`, `kind`,
+        `"burst"`, and `similarity`, NaN: it is not measured.
     """
     rows: list[tuple[int, int]] = []
     for row in (*_by_time(looks.table), *_by_name(looks.table)):
         near = [one for one in itertools.pairwise(row) if _alike(looks.grey, *one)]
         rows += near if len(near) < LONGEST else []
     pairs = sorted({(min(pair), max(pair)) for pair in rows})
-    return pd.DataFrame(pairs, columns=["first", "second"]).assign(kind="burst")
+    table = pd.DataFrame(pairs, columns=["first", "second"], dtype="int64")
+    return table.assign(kind="burst", similarity=np.nan)
 
 
 def _by_time(table: pd.DataFrame) -> Iterator[list[int]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import tempfile
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tlearn import processors
-from tlearn.files.register import Register
+from tlearn.files import register
 from tlearn.inspection import measuring
 from tlearn.inspection.measuring import COLUMNS, SIDE
 from tlearn.progress import SILENT, Progress
@@ -25,9 +24,11 @@ __all__ = ["Looks", "look"]
 Array = np.ndarray[Any, Any]
 
 # Counts up when the same photo would get other values.
-_KIND = "1"
-_AT_ONCE = 16
-_FEW = 2000
+_KIND = "look 1"
+_SEEN = "first seen"
+# Photos between two visits to the register: what is lost when the process is killed.
+_AT_ONCE = 2000
+_MOST_IN_MEMORY = 20_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Looks:
             - `border`: how bright the outermost pixels are, 0 to 1
             - `orientation` (EXIF, 1 to 8), `taken` (datetime), `camera` (str); `None` where not told
             - `hash`: a perceptual hash, 16 hexadecimal digits
-            - `first_seen`: when a photo of these bytes was first looked at here, seconds since 1970
+            - `first_seen`: when a photo of these bytes was first looked at here, seconds since 1970; 0 where that cannot be remembered
 
             What could not be looked at has `None` in all of them.
         grey: uint8 `(photos, 64, 64)`: each photo upright, grey, stretched to a square; zeros where
@@ -65,7 +66,8 @@ def look(examples: pd.DataFrame, *, progress: Progress = SILENT) -> Looks:
         progress: Who watches.
 
     Returns:
-        What they are like. Memory holds 4 kB for each photo, and a few decoded ones.
+        What they are like. A small picture of each, 4 kB, is in memory, of more than 20,000 in a file
+        without a name.
 
     Example:
 
@@ -75,56 +77,62 @@ def look(examples: pd.DataFrame, *, progress: Progress = SILENT) -> Looks:
     looks.table.groupby(data.examples["label"])["brightness"].mean()
     ```
     """
-    started = time.time()
-    register = Register(_KIND)
     digests = [str(digest) for digest in examples["digest"]]
     paths = dict(zip(digests, examples["path"], strict=True))
     place = {digest: number for number, digest in enumerate(paths)}
     facts: list[dict[str, Any]] = [{} for _ in place]
-    grey = np.zeros((len(place), SIDE, SIDE), np.uint8)
-
-    def put(digest: str, text: str, picture: bytes) -> None:
-        facts[place[digest]] = json.loads(text)
-        grey[place[digest]] = np.frombuffer(picture, np.uint8).reshape(SIDE, SIDE)
-
-    for row in register.read(list(place)):
-        put(*row)
+    grey = _room(len(place))
+    register.remember_first(_SEEN, dict.fromkeys(place, str(time.time()).encode()))
+    for part in _parts(list(place)):
+        for digest, value in register.recall(_KIND, part).items():
+            facts[place[digest]], grey[place[digest]] = _unpacked(value)
     todo = [digest for digest in place if not facts[place[digest]]]
-    if todo:
-        with progress.task("Looking at photos", total=len(todo)) as task:
-            fresh = []
-            for digest, found in _measured(todo, paths):
-                task.advance()
-                if found is None:
-                    continue
-                row = (digest, json.dumps(found.values, default=str), found.grey.tobytes())
-                put(*row)
-                fresh.append(row)
-                if len(fresh) == _FEW:
-                    register.write(fresh, at=started)
-                    fresh = []
-            register.write(fresh, at=started)
-    first = register.first_seen(list(place))
+    for fresh in _looked_at(todo, paths, progress):
+        for digest, value in fresh.items():
+            facts[place[digest]], grey[place[digest]] = _unpacked(value)
+    first = {digest: float(value) for digest, value in register.recall(_SEEN, list(place)).items()}
     rows = [place[digest] for digest in digests]
-    return Looks(_table(examples, [facts[row] for row in rows], first, started), grey[rows])
+    ordered = grey if rows == list(range(len(place))) else grey[rows]
+    return Looks(_table(examples, [facts[row] for row in rows], first), ordered)
 
 
-def _measured(
-    digests: Sequence[str], paths: dict[str, str]
-) -> Iterator[tuple[str, measuring.Measured | None]]:
-    threads = processors.count()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="tlearn-look")
-    try:
-        waiting: deque[tuple[str, Future[measuring.Measured | None]]] = deque()
-        for digest in digests:
-            waiting.append((digest, pool.submit(_try, paths[digest])))
-            if len(waiting) >= _AT_ONCE * threads:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        for done, future in waiting:
-            yield done, future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _looked_at(
+    digests: Sequence[str], paths: Mapping[str, str], progress: Progress
+) -> Iterator[dict[str, bytes]]:
+    """What is found of photos that are not known yet, some at a time; it is remembered."""
+    if not digests:
+        return
+    with progress.task("Looking at photos", total=len(digests)) as task:
+        for part in _parts(digests):
+            fresh: dict[str, bytes] = {}
+            for job in processors.in_threads(lambda one: (one, _try(paths[one])), part):
+                task.advance(len(job))
+                fresh |= {one: _packed(found) for one, found in job if found is not None}
+            register.remember(_KIND, fresh)
+            yield fresh
+
+
+def _room(photos: int) -> Array:
+    """Room for the small pictures; of many it is on the disk, so that memory is not filled."""
+    shape = (photos, SIDE, SIDE)
+    if photos <= _MOST_IN_MEMORY:
+        return np.zeros(shape, np.uint8)
+    with tempfile.TemporaryFile() as file:  # it lasts as long as the array
+        return np.memmap(file, np.uint8, "w+", shape=shape)
+
+
+def _parts(digests: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(digests), _AT_ONCE):
+        yield digests[start : start + _AT_ONCE]
+
+
+def _packed(found: measuring.Measured) -> bytes:
+    return found.grey.tobytes() + json.dumps(found.values, default=str).encode()
+
+
+def _unpacked(value: bytes) -> tuple[dict[str, Any], Array]:
+    small = np.frombuffer(value, np.uint8, SIDE * SIDE).reshape(SIDE, SIDE)
+    return json.loads(value[SIDE * SIDE :]), small
 
 
 def _try(path: str) -> measuring.Measured | None:
@@ -135,7 +143,7 @@ def _try(path: str) -> measuring.Measured | None:
 
 
 def _table(
-    examples: pd.DataFrame, facts: list[dict[str, Any]], first: dict[str, float], now: float
+    examples: pd.DataFrame, facts: list[dict[str, Any]], first: dict[str, float]
 ) -> pd.DataFrame:
     found = pd.DataFrame(
         {name: pd.Series([one.get(name) for one in facts], dtype=object) for name in COLUMNS}
@@ -153,7 +161,7 @@ def _table(
     numbers = ("aspect_ratio", "brightness", "contrast", "sharpness", "colourfulness", "border")
     found = found.astype(dict.fromkeys(numbers, "float64"))
     found = found.astype(dict.fromkeys(("bytes", "width", "height", "orientation"), "Int64"))
-    found["first_seen"] = [first.get(digest, now) for digest in found["digest"]]
+    found["first_seen"] = [first.get(digest, 0.0) for digest in found["digest"]]
     return found
 
 

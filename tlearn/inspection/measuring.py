@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 from scipy.fft import dctn
+
+from tlearn.photos import pillow_decoding
 
 __all__ = ["COLUMNS", "Measured", "SIDE", "measure", "opened", "suffix_fits"]
 
@@ -20,13 +23,16 @@ SIDE = 64
 # The longer side at which light and sharpness are measured: about what a network sees of a photo.
 _MEASURED = 256
 _FRAME = 0.03
+# What Pillow calls a format, and what its files may be called.
+_NAMES = {"MPO": "jpeg", "HEIF": "heic", "DIB": "bmp"}
 _SUFFIXES = {
-    "jpeg": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "mpo": {".jpg", ".jpeg", ".mpo"},
+    "jpeg": {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"},
+    "png": {".png", ".apng"},
     "tiff": {".tif", ".tiff"},
-    "heif": {".heic", ".heif", ".hif"},
-    "avif": {".avif"},
+    "heic": {".heic", ".heif", ".hif"},
+    "avif": {".avif", ".avifs"},
     "bmp": {".bmp", ".dib"},
+    "jpeg2000": {".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"},
 }
 COLUMNS = (
     "format",
@@ -70,18 +76,17 @@ def measure(path: str) -> Measured:
         What it is like.
 
     Raises:
-        OSError: It cannot be read or decoded.
-        ValueError: Likewise.
+        OSError: It cannot be read.
+        DecodeError: It cannot be decoded.
     """
-    with Image.open(path) as image:
-        form = (image.format or "").lower()
-        exif = image.getexif()
+    data = Path(path).read_bytes()
+    with pillow_decoding.opened(data) as image, pillow_decoding.reasons():
+        form = _NAMES.get(image.format or "", (image.format or "").lower())
         width, height = image.size
-        orientation = exif.get(ExifTags.Base.Orientation)
-        if orientation in (5, 6, 7, 8):
-            width, height = height, width
-        details = exif.get_ifd(ExifTags.IFD.Exif)
         picture = _upright(image, _MEASURED)
+        told = _exif(image)
+    if (told["orientation"] or 1) >= 5:
+        width, height = height, width
     picture.thumbnail((_MEASURED, _MEASURED), Image.Resampling.BOX)
     colours = np.asarray(picture, np.float32)
     grey = np.asarray(picture.convert("L"), np.float32)
@@ -89,7 +94,7 @@ def measure(path: str) -> Measured:
     return Measured(
         {
             "format": form,
-            "bytes": Path(path).stat().st_size,
+            "bytes": len(data),
             "width": width,
             "height": height,
             "aspect_ratio": round(width / height, 4),
@@ -98,9 +103,7 @@ def measure(path: str) -> Measured:
             "sharpness": round(_sharpness(grey), 2),
             "colourfulness": round(_colourfulness(colours), 2),
             "border": round(_border(grey), 4),
-            "orientation": orientation if isinstance(orientation, int) else None,
-            "taken": _taken(exif, details),
-            "camera": _camera(exif),
+            **told,
             "hash": _hash(small),
         },
         small,
@@ -131,31 +134,16 @@ def opened(path: str, side: int) -> Array:
     Returns:
         uint8 `(side, side)`, upright, stretched.
     """
-    with Image.open(path) as image:
+    with pillow_decoding.opened(Path(path).read_bytes()) as image, pillow_decoding.reasons():
         return _square(_upright(image, 2 * side), side)
 
 
 def _upright(image: Any, enough: int) -> Any:
-    """The photo in RGB as a person sees it, decoded no larger than need be.
-
-    Args:
-        image: An open Pillow image.
-        enough: The side that it needs at least, in pixels.
-
-    Returns:
-        A Pillow image; what is transparent is white.
-    """
+    """The photo as a person sees it, in RGB, decoded no larger than need be."""
     image.draft("RGB", (enough, enough))  # a JPEG is decoded at half, a quarter or an eighth
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layered = image.convert("RGBA")
-        image = Image.new("RGBA", layered.size, "white")
-        image.alpha_composite(layered)
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float64)
-        most = 65535 if values.max() > 255 else 255
-        image = Image.fromarray(np.clip(values * 255 / most, 0, 255).astype(np.uint8))
-    return image.convert("RGB")
+    with pillow_decoding.quiet() if image.format in {"TIFF", "ICO"} else nullcontext():
+        image.load()
+    return pillow_decoding.to_rgb(pillow_decoding.upright(image), image.format)
 
 
 def _square(picture: Any, side: int) -> Array:
@@ -189,21 +177,42 @@ def _border(grey: Array) -> float:
     return float(grey[edge].mean()) / 255
 
 
-def _taken(exif: Any, details: Any) -> datetime.datetime | None:
-    text = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+def _exif(image: Any) -> dict[str, Any]:
     try:
-        moment = datetime.datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        with pillow_decoding.quiet():
+            exif = image.getexif()
+            details = exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # damaged EXIF raises nearly anything, and is as good as none
+        return {"orientation": None, "taken": None, "camera": None}
+    orientation = exif.get(ExifTags.Base.Orientation)
+    return {
+        "orientation": orientation if orientation in range(1, 9) else None,
+        "taken": _taken(details),
+        "camera": _camera(exif),
+    }
+
+
+def _taken(details: Any) -> datetime.datetime | None:
+    try:
+        text = _words(details.get(ExifTags.Base.DateTimeOriginal))
+        moment = datetime.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
     except ValueError:
         return None
-    part = str(details.get(ExifTags.Base.SubsecTimeOriginal, "")).strip("\0 ")
-    if part.isdecimal():
-        moment += datetime.timedelta(seconds=int(part) / 10 ** len(part))
-    return moment
+    part = _words(details.get(ExifTags.Base.SubsecTimeOriginal))
+    digits = part if part.isascii() and part.isdigit() else "0"
+    return moment.replace(microsecond=int(f"{digits:0<6}"[:6]))
 
 
 def _camera(exif: Any) -> str | None:
-    parts = (str(exif.get(tag, "")).strip("\0 ") for tag in (271, 272))
-    return " ".join(part for part in parts if part) or None
+    maker, model = (_words(exif.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model))
+    if maker and not model.lower().startswith(maker.split()[0].lower()):
+        model = f"{maker} {model}".strip()
+    return model or None
+
+
+def _words(value: object) -> str:
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+    return " ".join(text.replace("\0", " ").split())
 
 
 def _hash(small: Array) -> str:

@@ -3,7 +3,7 @@
 No pair is compared that is not likely:
 
 1. Each photo's lowest frequencies (the discrete cosine transform of a perceptual hash, kept as numbers
-   and not as bits), of the whole photo and of seven crops of it, each also mirrored, ask a k-d tree of
+   and not as bits), of the whole photo and of eleven crops of it, each also mirrored, ask a k-d tree of
    the whole photos for their few nearest neighbours. A mirrored photo's odd frequencies have the other
    sign, so that nothing needs to be computed for it.
 2. Small pictures of both are correlated.
@@ -24,6 +24,7 @@ from scipy.fft import dctn
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
+from tlearn.errors import DecodeError
 from tlearn.inspection import measuring, overlay
 from tlearn.inspection.looking import Looks
 from tlearn.progress import SILENT, Progress
@@ -39,19 +40,19 @@ SIMILAR = 0.9
 
 _FREQUENCIES = [(v, h) for v in range(7) for h in range(7) if 0 < v + h <= 6]
 _MIRRORED = np.array([-1.0 if h % 2 else 1.0 for _, h in _FREQUENCIES], np.float32)
-# What may have been cut away: nothing, 4, 8 or 12 % on each side, 8 % in a corner.
+# What may have been cut away: nothing, 8 or 12 % on each side, or 8 % of both sides from anywhere.
 _CROPS: tuple[Box, ...] = (
     (0.0, 1.0, 0.0, 1.0),
-    (0.04, 0.96, 0.04, 0.96),
     (0.08, 0.92, 0.08, 0.92),
     (0.12, 0.88, 0.12, 0.88),
-    (0.0, 0.92, 0.0, 0.92),
-    (0.0, 0.92, 0.08, 1.0),
-    (0.08, 1.0, 0.0, 0.92),
-    (0.08, 1.0, 0.08, 1.0),
+    *(
+        (down, down + 0.92, right, right + 0.92)
+        for down in (0.0, 0.04, 0.08)
+        for right in (0.0, 0.04, 0.08)
+    ),
 )
 _NEAREST = 8
-_RADIUS = 0.15
+_RADIUS = 0.2
 _CORRELATED = 0.93
 _SMALL = 32
 _LARGE = 128
@@ -111,7 +112,7 @@ def _likenesses(looks: Looks, progress: Progress) -> list[tuple[int, int, str, f
             task.advance()
             try:
                 first, second = fine(one), fine(other)
-            except (OSError, ValueError):  # it was there a moment ago
+            except (OSError, DecodeError):  # it was there a moment ago
                 continue
             first = first[:, ::-1] if mirrored else first
             found = float(
@@ -219,7 +220,7 @@ def _described(grey: Array, crop: Box) -> tuple[Array, Array]:
 
 
 def _correlations(grey: Array, found: Array) -> Array:
-    """How alike the small pictures of each pair are, -1 to 1."""
+    """How alike the small pictures of each pair are, a pixel to and fro, -1 to 1."""
     result = np.empty(len(found))
     for crop in range(len(_CROPS)):
         for start in range(0, len(found), _PART):
@@ -228,8 +229,17 @@ def _correlations(grey: Array, found: Array) -> Array:
                 continue
             ones = _cropped(grey[found[rows, 0]].astype(np.float32), _CROPS[crop], _SMALL)
             ones[found[rows, 3] == 1] = ones[found[rows, 3] == 1][:, :, ::-1]
+            ones = overlay.unit(ones[:, 1:-1, 1:-1])
             others = _cropped(grey[found[rows, 1]].astype(np.float32), _CROPS[0], _SMALL)
-            result[rows] = (overlay.unit(ones) * overlay.unit(others)).sum((1, 2))
+            inner = _SMALL - 2
+            result[rows] = np.max(
+                [
+                    (ones * overlay.unit(others[:, y : y + inner, x : x + inner])).sum((1, 2))
+                    for y in range(3)
+                    for x in range(3)
+                ],
+                axis=0,
+            )
     return result
 
 

@@ -21,7 +21,18 @@ from PIL import Image, UnidentifiedImageError
 
 from tlearn.errors import DecodeError
 
-__all__ = ["Decoder", "check_jpeg", "decode_with_pillow", "route"]
+__all__ = [
+    "Decoder",
+    "check_jpeg",
+    "decode_with_pillow",
+    "opened",
+    "orientation_of",
+    "quiet",
+    "reasons",
+    "route",
+    "to_rgb",
+    "upright",
+]
 
 Decoder = Literal["graph", "pillow"]
 
@@ -66,21 +77,21 @@ def route(data: bytes) -> Decoder:
     decoder = route(Path("photo.jpg").read_bytes())  # "graph"
     ```
     """
-    with _opened(data) as image:
+    with opened(data) as image:
         if image.format in {"JPEG", "MPO"}:
             # A camera writes the EXIF tag. An editor may write the XMP one instead, which the
             # graph does not read.
             in_xmp = "exif" not in image.info and "xmp" in image.info
-            return "pillow" if in_xmp and _orientation(image) != 1 else "graph"
+            return "pillow" if in_xmp and orientation_of(image) != 1 else "graph"
         if image.format == "PNG":
             # Pillow decodes a whole PNG in search of EXIF that may follow the pixels.
             may_turn = b"eXIf" in data or b"Raw profile type" in data or b"XML:com.adobe" in data
-            return "pillow" if may_turn and _orientation(image) != 1 else "graph"
+            return "pillow" if may_turn and orientation_of(image) != 1 else "graph"
         if image.format == "GIF":
             return "graph"
         if image.format == "WEBP":
             plain = image.mode == "RGB" and getattr(image, "n_frames", 1) == 1
-            return "graph" if plain and _orientation(image) == 1 else "pillow"
+            return "graph" if plain and orientation_of(image) == 1 else "pillow"
         return "pillow"
 
 
@@ -93,7 +104,7 @@ def check_jpeg(data: bytes) -> None:
     Raises:
         DecodeError: If it cannot be read.
     """
-    with _opened(data) as image, _reasons():
+    with opened(data) as image, reasons():
         image.draft("RGB", (1, 1))
         image.load()
 
@@ -121,18 +132,41 @@ def decode_with_pillow(data: bytes, smallest: int | None = None) -> np.ndarray:
     pixels = decode_with_pillow(Path("scan.tif").read_bytes())
     ```
     """
-    with _opened(data) as image, _reasons():
+    with opened(data) as image, reasons():
         if smallest is not None:
             image.draft("RGB", (smallest, smallest))
         # These two plugins also warn while they decode.
-        with _quiet() if image.format in {"TIFF", "ICO"} else contextlib.nullcontext():
+        with quiet() if image.format in {"TIFF", "ICO"} else contextlib.nullcontext():
             image.load()
-        orientation = _orientation(image)
-        upright = image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
-        return np.asarray(_to_rgb(upright, image.format))
+        return np.asarray(to_rgb(upright(image), image.format))
 
 
-def _to_rgb(image: Image.Image, format: str | None) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Turn a photo as its EXIF says.
+
+    Args:
+        image: The photo, as `opened` gives it.
+
+    Returns:
+        The same photo where it is upright already, else another.
+    """
+    orientation = orientation_of(image)
+    return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+
+
+def to_rgb(image: Image.Image, format: str | None) -> Image.Image:
+    """Give the pixels of a photo as 8-bit RGB, without its transparency.
+
+    Args:
+        image: The photo, loaded.
+        format: What Pillow calls the format of its file.
+
+    Returns:
+        A photo of mode `RGB`.
+
+    Raises:
+        DecodeError: Its values have no fixed range.
+    """
     if image.mode == "F":
         raise DecodeError(
             "it holds floating-point values, which have no fixed range; save it with 8 bits"
@@ -149,9 +183,10 @@ def _to_rgb(image: Image.Image, format: str | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of a photo, 1 to 8; 1, which is upright, where it has none."""
     try:
-        with _quiet():
+        with quiet():
             orientation = image.getexif().get(_ORIENTATION, 1)
         return int(orientation) if orientation in _UPRIGHT else 1
     except Exception:  # damaged EXIF raises nearly anything; such a photo is shown as it lies
@@ -159,12 +194,23 @@ def _orientation(image: Image.Image) -> int:
 
 
 @contextlib.contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """Open the bytes of a photo with Pillow, its pixels not yet decoded.
+
+    Args:
+        data: The bytes of the file.
+
+    Returns:
+        A context manager that gives the photo.
+
+    Raises:
+        DecodeError: It is no photo, or cannot be opened; the message is the reason in plain words.
+    """
     if not data:
         raise DecodeError("the file is empty")
     _register_heif()
     try:
-        with _quiet():
+        with quiet():
             image = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
         raise DecodeError(f"a decompression bomb: {_size_of(data)}") from error
@@ -177,7 +223,8 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 
 
 @contextlib.contextmanager
-def _reasons() -> Iterator[None]:
+def reasons() -> Iterator[None]:
+    """A context manager that gives what Pillow raises as a `DecodeError` in plain words."""
     try:
         yield
     except DecodeError:
@@ -187,7 +234,8 @@ def _reasons() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """A context manager that keeps Pillow's warnings of damaged headers to itself."""
     with _quiet_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
