@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "SEVERITIES", "Kind", "matching"]
+__all__ = ["KINDS", "Kind", "SEVERITIES", "matching"]
 
 # The worst first.
 SEVERITIES = ("error", "warning", "note")

@@ -14,7 +14,7 @@ from tlearn.checking.finding import Finding, files_of, table
 from tlearn.files.atomic import filling, replacing
 from tlearn.files.tables import to_csv
 
-__all__ = ["TABLES", "Check"]
+__all__ = ["Check", "TABLES"]
 
 TABLES = (
     "findings",

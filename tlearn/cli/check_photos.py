@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tlearn.checking.finding import Finding
     from tlearn.checking.verdict import Check
 
-__all__ = ["EXAMPLE", "FOUND", "CheckFormat", "check"]
+__all__ = ["CheckFormat", "EXAMPLE", "FOUND", "check"]
 
 EXAMPLE = "tlearn check my_photos/ --html check.html"
 
