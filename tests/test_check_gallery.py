@@ -173,6 +173,23 @@ def test_suspects_are_decided_by_keyboard_and_saved_as_a_table_that_finetune_tak
     }  # fmt: skip
 
 
+def test_what_has_the_focus_is_seen_whole_above_the_bar(browser: Chromium) -> None:
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=420,
+        height=700,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    for key in ("a", "ArrowRight", "ArrowRight", "End", "Home"):
+        browser.press(key)
+        assert browser.value(
+            "(() => { const one = document.activeElement.getBoundingClientRect();"
+            "const bar = document.getElementById('bar').getBoundingClientRect();"
+            "return one.top >= 0 && one.bottom <= bar.top; })()"
+        ), key
+
+
 def test_another_class_than_the_suggested_one_can_be_chosen(browser: Chromium) -> None:
     browser.value(
         "(() => { const one = document.querySelector('.suspect select');"

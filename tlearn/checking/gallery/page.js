@@ -54,7 +54,7 @@
     const item = items[Math.min(items.length - 1, Math.max(0, place))];
     for (const other of items) other.tabIndex = other === item ? 0 : -1;
     item.focus({ preventScroll: true });
-    item.scrollIntoView({ block: "nearest" });
+    item.scrollIntoView({ block: "nearest", behavior: "instant" });
   };
 
   items.forEach((item, place) => {
