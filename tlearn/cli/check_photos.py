@@ -240,11 +240,13 @@ def _name(kind: str) -> Text:
 def _what(found: Check, one: Finding) -> Text:
     """What a finding is about, and its first files, those that belong together in one line."""
     told = Text(display.cell(one.about))
-    for group in one.groups[:_FIRST_FILES]:
+    for place, group in enumerate(one.groups[:_FIRST_FILES]):
         names = [display.cell(found.name_of(path)) for path in group[:_FIRST_FILES]]
         told.append("\n" + " = ".join(names), style="dim")
         if len(group) > _FIRST_FILES:
             told.append(f" = {len(group) - _FIRST_FILES:,} more", style="dim")
+        if one.notes:
+            told.append(f": {display.cell(one.notes[place])}", style="dim")
     if len(one.groups) > _FIRST_FILES:
         told.append(f"\nand {len(one.groups) - _FIRST_FILES:,} more", style="dim")
     return told
