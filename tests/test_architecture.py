@@ -25,6 +25,7 @@ LAYERS = (
     {"crossing", "inspection", "prediction", "provenance", "reporting", "splits", "training_data"},
     {"jobs"},
     {"labelling"},
+    {"checking"},
     {"choosing"},
     {"workflow"},
     {"cli"},
@@ -35,6 +36,8 @@ LAYERS = (
 QUICK = (
     "tlearn",
     "tlearn.backbones",
+    "tlearn.checking",
+    "tlearn.checking.checker",
     "tlearn.choosing",
     "tlearn.choosing.settings.search_space",
     "tlearn.cli",

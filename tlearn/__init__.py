@@ -22,6 +22,7 @@ from tlearn.version import __version__
 
 if TYPE_CHECKING:
     from tlearn import errors, recipes, stages
+    from tlearn.checking.checker import check
     from tlearn.choosing.backbone.shortlist import shortlist
     from tlearn.choosing.rate.learning_rate import lr_find
     from tlearn.choosing.settings.tuning import tune
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Run",
     "__version__",
+    "check",
     "classify",
     "errors",
     "finetune",
@@ -48,6 +50,7 @@ __all__ = [
 
 _HOME = {
     "Run": "tlearn.runs",
+    "check": "tlearn.checking.checker",
     "classify": "tlearn.prediction.pretrained",
     "finetune": "tlearn.workflow",
     "lr_find": "tlearn.choosing.rate.learning_rate",

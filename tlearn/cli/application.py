@@ -13,6 +13,7 @@ from tlearn.cli import (
     answers,
     cache_folder,
     catalogue,
+    check_photos,
     quieting,
     rate_search,
     results,
@@ -59,6 +60,7 @@ def _root(
 
 
 for _verb, _function, _example in (
+    ("check", check_photos.check, check_photos.EXAMPLE),
     ("shortlist", shortlisting.shortlist, shortlisting.EXAMPLE),
     ("finetune", training.finetune, training.EXAMPLE),
     ("lr-find", rate_search.lr_find, rate_search.EXAMPLE),

@@ -10,7 +10,14 @@ import contextlib
 
 import typer
 
-__all__ = ["backbone_lists", "backbone_names", "rates", "recipe_names", "run_names"]
+__all__ = [
+    "backbone_lists",
+    "backbone_names",
+    "finding_lists",
+    "rates",
+    "recipe_names",
+    "run_names",
+]
 
 
 def backbone_names(incomplete: str) -> list[tuple[str, str]]:
@@ -30,6 +37,18 @@ def backbone_lists(incomplete: str) -> list[tuple[str, str]]:
     """Names of backbones after a comma, with what stands before it."""
     before, comma, last = incomplete.rpartition(",")
     return [(f"{before}{comma}{name}", about) for name, about in backbone_names(last)]
+
+
+def finding_lists(incomplete: str) -> list[tuple[str, str]]:
+    """Findings after a comma, with what stands before it."""
+    with contextlib.suppress(Exception):
+        from tlearn.checking.kinds import KINDS, SEVERITIES
+
+        before, comma, last = incomplete.rpartition(",")
+        known = [(name, kind.title) for name, kind in KINDS.items()]
+        known += [(severity, "all that are as bad") for severity in SEVERITIES]
+        return [(f"{before}{comma}{name}", about) for name, about in known if name.startswith(last)]
+    return []
 
 
 def recipe_names(incomplete: str) -> list[tuple[str, str]]:

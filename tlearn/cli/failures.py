@@ -4,6 +4,7 @@
 0    it went well
 1    a mistake of the user's, or of the machine (disk full, out of memory), or a bug in tlearn
 2    the command was not understood (typer's own errors)
+3    `tlearn check --fail-on` found what it names
 130  stopped by Ctrl-C
 ```
 

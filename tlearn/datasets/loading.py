@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from tlearn.datasets.scan import scan
 from tlearn.errors import DatasetError
 from tlearn.progress import SILENT, Progress
 
-__all__ = ["load"]
+__all__ = ["Survey", "load", "survey"]
 
 _FEW = 5
 _TAKEN = (
@@ -72,20 +73,66 @@ def load(
     listing = _listing(source, data_dir, progress)
     _refuse_unusable_names(source, listing)
     _refuse_too_few_classes(source, listing)
+    found = _read(source, listing, progress)
+    dataset = found.dataset
+    unreadable = zip(found.unreadable["path"], found.unreadable["reason"], strict=True)
+    skipped = [*found.left_out, *unreadable]
+    _report_skipped(source, skipped, strict, progress)
+    _check_classes(source, listing, dataset.examples, skipped, progress)
+    if corrections is not None:
+        dataset = corrected(dataset, corrections, progress=progress)
+    _report_two_faced(dataset.examples, progress)
+    return dataset
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A data set as it is, with what is wrong with it.
+
+    Args:
+        dataset: The photos that can be read. A class may have none, and there may be only one.
+        unreadable: Files that stand in a class and cannot be read. Columns: `path`, `label`,
+            `reason`.
+        left_out: Files and folders that stand in no class, as `(path, reason)`.
+    """
+
+    dataset: Dataset
+    unreadable: pd.DataFrame
+    left_out: list[tuple[str, str]]
+
+
+def survey(
+    source: str | Path, *, data_dir: str | Path | None = None, progress: Progress = SILENT
+) -> Survey:
+    """Look at every photo once, and refuse nothing that can be looked at.
+
+    Args:
+        source: As for `load`.
+        data_dir: Where TFDS keeps its data sets; its own default when `None`.
+        progress: Told of what is read.
+
+    Returns:
+        What there is.
+
+    Raises:
+        DatasetError: There is no such source, or it is arranged so that nothing says which class
+            its photos are.
+    """
+    return _read(source, _listing(source, data_dir, progress), progress)
+
+
+def _read(source: str | Path, listing: Listing, progress: Progress) -> Survey:
     usable, nameless = _printable(listing.examples)
     found = scan(usable["path"], progress=progress)
-    unreadable = found[found["reason"].notna()]
-    skipped = listing.skipped + nameless
-    skipped += zip(unreadable["path"], unreadable["reason"], strict=True)
-    _report_skipped(source, skipped, strict, progress)
-
+    bad = found["reason"].notna()
+    unreadable = usable[bad][["path", "label"]].assign(reason=found["reason"][bad])
+    left_out = [*listing.skipped, *nameless]
+    skipped = [*left_out, *zip(unreadable["path"], unreadable["reason"], strict=True)]
     usable = usable.assign(digest=found["digest"], decoder=found["decoder"])
-    examples = in_order(usable[found["reason"].isna()], listing.class_names)
-    _check_classes(source, listing, examples, skipped, progress)
     dataset = Dataset(
         name=listing.name,
         source=os.fspath(source),
-        examples=examples,
+        examples=in_order(usable[~bad], listing.class_names),
         class_names=listing.class_names,
         skipped=table_of(
             {
@@ -94,10 +141,7 @@ def load(
             }
         ),
     )
-    if corrections is not None:
-        dataset = corrected(dataset, corrections, progress=progress)
-    _report_two_faced(dataset.examples, progress)
-    return dataset
+    return Survey(dataset, unreadable.reset_index(drop=True), left_out)
 
 
 def _listing(source: str | Path, data_dir: str | Path | None, progress: Progress) -> Listing:
