@@ -9,8 +9,13 @@ test photo is looked at. A recipe of two stages is trained once, and afterwards 
 - `head`: the weights before the unfreeze
 - `last`: those after the last epoch
 - `average`: the mean of those after each epoch of the last half (Izmailov et al. 2018)
+- `exponential`: an average in which each step's weights count a hundredth of all before (of as many steps
+  as an epoch has, where these are fewer)
 - `between`: half-way from `head` to `last` (WiSE-FT, Wortsman et al. 2022)
 - `average_between`: half-way from `head` to `average`
+
+With several methods, `soup` judges the mean of their last weights (Wortsman et al. 2022): give
+one recipe at several rates.
 
 One JSON object per run, and one per size and method with the means over the seeds. There,
 `undone_by_accuracy` and `undone_by_log_loss` are `average`, but `head` in runs in which `average` is
@@ -35,15 +40,22 @@ from tlearn import stages
 
 
 class Snapshots(keras.callbacks.Callback):
-    """The model's weights before training and after each epoch."""
+    """The model's weights before training and after each epoch, and their exponential average."""
 
     def __init__(self, of: keras.Model) -> None:
         super().__init__()
         self.weights: list[list[np.ndarray]] = []
+        self.exponential: list[np.ndarray] = []
         self._of = of
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self.weights = [self._of.get_weights()]
+        self.exponential = [one.copy() for one in self.weights[0]]
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        share = 1 / min(100, self.params["steps"])
+        for mine, one in zip(self.exponential, self._of.get_weights(), strict=True):
+            mine += share * (one - mine)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.weights.append(self._of.get_weights())
@@ -55,9 +67,14 @@ class Snapshots(keras.callbacks.Callback):
             "head": head,
             "last": epochs[-1],
             "average": average,
+            "exponential": self.exponential,
             "between": mean([head, epochs[-1]]),
             "average_between": mean([head, average]),
         }
+
+
+# The last weights of each method so far, by size and seed.
+Soup = dict[tuple[str, int], list[list[np.ndarray]]]
 
 
 def mean(several: list[list[np.ndarray]]) -> list[np.ndarray]:
@@ -65,7 +82,12 @@ def mean(several: list[list[np.ndarray]]) -> list[np.ndarray]:
 
 
 def measure(
-    trainer: size_rules.Trainer, method: str, per_class: str, seed: int, labels: np.ndarray
+    trainer: size_rules.Trainer,
+    method: str,
+    per_class: str,
+    seed: int,
+    labels: np.ndarray,
+    soup: Soup,
 ) -> dict[str, Any]:
     """Train once; the figures of each candidate on the judging and on the validation photos."""
     data = trainer.pool.draw(size_rules.size_of(per_class), seed)
@@ -85,7 +107,10 @@ def measure(
     held_out = job.kept(job.stages[-1])
     own = pd.Categorical(job.validation["label"], categories=data.class_names).codes
     found: dict[str, Any] = {"validation_photos": len(own)}
-    for name, weights in snapshots.candidates().items():
+    pot = soup.setdefault((per_class, seed), [])
+    pot.append(snapshots.weights[-1])
+    candidates = snapshots.candidates() | ({"soup": mean(pot)} if len(pot) > 1 else {})
+    for name, weights in candidates.items():
         job.model.set_weights(weights)
         found[name] = size_rules.figures(size_rules.answers(judged), labels)
         on_own = size_rules.figures(size_rules.answers(held_out), own)
@@ -101,7 +126,8 @@ def together(runs: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
         worse = run["average"][key] - run["head"][key]
         return run["head" if (worse if key.endswith("loss") else -worse) > 0 else "average"]
 
-    names = ("head", "last", "average", "between", "average_between")
+    names = ["head", "last", "average", "exponential", "between", "average_between"]
+    names += ["soup"] if "soup" in runs[0] else []
     return {
         name: {
             key: round(float(np.mean([judged(run, name)[key] for run in runs])), 4)
@@ -125,13 +151,14 @@ def main() -> None:
     judges = pool.judges.sample(min(given.judges, len(pool.judges)), random_state=0)
     pool = dataclasses.replace(pool, judges=judges.reset_index(drop=True))
     labels = pd.Categorical(pool.judges["label"], categories=pool.data.class_names).codes
+    soup: Soup = {}
     trainer = size_rules.Trainer(pool, given.backbone, given.image_size)
     for size in given.per_class.split(","):
         for method in given.method.split(","):
             where = {"photos": pool.data.name, "per_class": size, "method": method}
             runs = []
             for seed in given.seeds:
-                runs.append(measure(trainer, method, size, seed, labels))
+                runs.append(measure(trainer, method, size, seed, labels, soup))
                 print(json.dumps({**where, "seed": seed, **runs[-1]}), flush=True)
             print(json.dumps({"cell": where, "seeds": given.seeds, **together(runs)}), flush=True)
 
