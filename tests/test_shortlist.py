@@ -117,7 +117,14 @@ def test_a_budget_that_is_no_time_is_refused(digits):
 
 def test_a_smaller_budget_looks_at_fewer_photos(digits):
     data = jobs.read(
-        digits, validation=0.2, test=0.2, seed=0, data_dir=None, strict=False, progress=SILENT
+        digits,
+        validation=0.2,
+        test=0.2,
+        seed=0,
+        data_dir=None,
+        strict=False,
+        group=False,
+        progress=SILENT,
     )
     few, more = (sampling.drawn(data, most, seed=0).examples for most in (12, 40))
     assert len(few) < len(more) < len(data.examples)
