@@ -97,6 +97,7 @@ class ComputedEachTime:
         return np.asarray(self.trunk(images, training=False))
 
 
+@pytest.mark.slow
 def test_kept_features_train_the_same_model_as_computing_them_each_time(photos, monkeypatch):
     plan = recipes.freeze_then_unfreeze(
         40, head_epochs=3, epochs=3, unfreeze=0.3, augmentation="none"
@@ -221,6 +222,7 @@ def test_where_pixels_cannot_be_kept_photos_are_decoded_and_the_head_starts_from
     assert found.history["stage"].tolist() == ["head", "unfreeze", "unfreeze"]
 
 
+@pytest.mark.slow
 def test_no_stage_keeps_what_an_earlier_one_has_trained(photos):
     deep = Stage("deep", 1, 1e-3, unfreeze=0.5)
     model = classifier()

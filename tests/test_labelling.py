@@ -163,6 +163,7 @@ def test_find_names_the_photo_in_the_wrong_folder(digits):
     assert first["suspect"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_names_it_and_a_correction_mends_it(digits, tmp_path):
     told = {"recipe": "linear_probe", "image_size": 64, "output": tmp_path}
     run = tlearn.finetune(digits, **told)
@@ -190,6 +191,7 @@ def test_the_least_sure_comes_first_and_its_copies_come_last():
     assert choosing_next.uncertainty(probabilities) == pytest.approx([0.2, 1, 0.98, 0.8])
 
 
+@pytest.mark.slow
 def test_a_folder_of_photos_is_ranked_by_a_run(digits, tmp_path):
     run = tlearn.finetune(digits, recipe="linear_probe", image_size=64, output=tmp_path / "runs")
     unlabelled = tmp_path / "new"

@@ -150,6 +150,7 @@ def test_pretrained_weights_are_never_replaced_by_random_ones(digits, tmp_path):
     assert not list((tmp_path / "runs").iterdir())
 
 
+@pytest.mark.slow
 def test_a_class_with_one_photo_trains(digits, tmp_path):
     import shutil
 
