@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from tlearn.checking.finding import Finding
+from tlearn.datasets.bundles import joined
 from tlearn.datasets.dataset import short_list
 
 __all__ = ["find"]
@@ -40,8 +41,8 @@ def find(examples: pd.DataFrame, ties: pd.DataFrame, leaks: pd.DataFrame) -> lis
         elif frozenset(group) not in leaking:
             copies.append(group)
     near_conflicts: _Groups = []
-    near: _Groups = []
-    bursts: _Groups = []
+    near: list[tuple[str, str]] = []
+    bursts: list[tuple[str, str]] = []
     for first, second, kind in zip(ties["first"], ties["second"], ties["kind"], strict=True):
         pair = (str(path[first]), str(path[second]))
         if kind == "exact" or frozenset(pair) in leaking:
@@ -65,8 +66,8 @@ def find(examples: pd.DataFrame, ties: pd.DataFrame, leaks: pd.DataFrame) -> lis
         ),
         Finding("near-label-conflict", tuple(near_conflicts), _which(near_conflicts, label)),
         Finding("exact-duplicates", tuple(copies), _together(copies)),
-        Finding("near-duplicates", (series := tuple(_joined(near))), _together(series)),
-        Finding("burst", (series := tuple(_joined(bursts))), _together(series)),
+        Finding("near-duplicates", (series := tuple(_chains(near))), _together(series)),
+        Finding("burst", (series := tuple(_chains(bursts))), _together(series)),
     ]
     return [one for one in found if one.groups]
 
@@ -92,20 +93,9 @@ def _together(groups: Sequence[Sequence[str]]) -> str:
     return f"{photos:,} photos, at most {largest} together"
 
 
-def _joined(pairs: Sequence[tuple[str, ...]]) -> _Groups:
+def _chains(pairs: Sequence[tuple[str, str]]) -> _Groups:
     """Chains of pairs as groups, each in the order in which its photos were met."""
-    parent: dict[str, str] = {}
-
-    def root(path: str) -> str:
-        parent.setdefault(path, path)
-        while parent[path] != path:
-            parent[path] = parent[parent[path]]
-            path = parent[path]
-        return path
-
-    for first, second in pairs:
-        parent[root(second)] = root(first)
     groups: dict[str, list[str]] = defaultdict(list)
-    for path in dict.fromkeys(path for pair in pairs for path in pair):
-        groups[root(path)].append(path)
+    for path, standing in joined(pairs).items():
+        groups[standing].append(path)
     return [tuple(group) for group in groups.values()]

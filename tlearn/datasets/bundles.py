@@ -7,14 +7,15 @@ one group; so are photos that are tied through others. No TensorFlow here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pandas as pd
 
-__all__ = ["Bundle", "bundles", "of_examples"]
+__all__ = ["Bundle", "bundles", "joined", "of_examples"]
 
-_Key = tuple[str, str]  # ("digest" or "group", its value)
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,30 @@ def bundles(
     bundles(["a", "b", "a"], [None, None, None], [0, 1, 2], seed=0)  # rows (0, 2) and (1,)
     ```
     """
+    ties = []
+    for row in rows:
+        digest, group = ("digest", digests[row]), groups[row]
+        ties.append((digest, digest if group is None else ("group", group)))
+    standing = joined(ties)
+    members: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        members.setdefault(standing["digest", digests[row]], []).append(row)
+    return [
+        Bundle(tuple(together), _place(seed, together, digests, groups))
+        for together in members.values()
+    ]
+
+
+def joined(ties: Iterable[tuple[_Key, _Key]]) -> dict[_Key, _Key]:
+    """Join pairs into sets of all that hang together.
+
+    Args:
+        ties: The pairs. A key that is tied to itself stands alone, unless others tie it.
+
+    Returns:
+        For each key, in the order in which they were met, the key that stands for its set: the same one
+        for all of a set.
+    """
     parent: dict[_Key, _Key] = {}
 
     def root(key: _Key) -> _Key:
@@ -81,19 +106,10 @@ def bundles(
             key = parent[key]
         return key
 
-    for row in rows:
-        group = groups[row]
-        digest = root(("digest", digests[row]))
-        if group is not None:
-            parent[digest] = root(("group", group))
-
-    members: dict[_Key, list[int]] = {}
-    for row in rows:
-        members.setdefault(root(("digest", digests[row])), []).append(row)
-    return [
-        Bundle(tuple(together), _place(seed, together, digests, groups))
-        for together in members.values()
-    ]
+    for one, other in ties:
+        first = root(one)
+        parent[root(other)] = first
+    return {key: root(key) for key in list(parent)}
 
 
 def _place(

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tlearn.datasets import Dataset
+from tlearn.datasets.bundles import joined
 from tlearn.inspection import similar
 from tlearn.inspection.bursts import bursts
 from tlearn.inspection.looking import Looks, look
@@ -119,10 +118,11 @@ def leaks(examples: pd.DataFrame, ties: pd.DataFrame) -> pd.DataFrame:
 
 
 def _components(count: int, ties: pd.DataFrame) -> np.ndarray:
-    """The number of each photo's component, `(photos,)`."""
-    ends = (ties["first"].to_numpy(int), ties["second"].to_numpy(int))
-    graph = coo_array((np.ones(len(ties)), ends), shape=(count, count))
-    return connected_components(graph, directed=False)[1]
+    """For each photo the row that stands for all that hang together with it, `(photos,)`."""
+    alone = zip(range(count), range(count), strict=True)
+    pairs = zip(ties["first"].tolist(), ties["second"].tolist(), strict=True)
+    standing = joined([*alone, *pairs])
+    return np.array([standing[row] for row in range(count)], np.int64)
 
 
 def _leaders(table: pd.DataFrame, of_row: np.ndarray) -> np.ndarray:

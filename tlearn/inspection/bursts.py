@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tlearn.inspection import overlay
 from tlearn.inspection.looking import Looks
 
 __all__ = ["LONGEST", "bursts"]
@@ -83,7 +84,5 @@ def _rows(ordered: Any, begins: Array) -> Iterator[list[int]]:
 
 
 def _alike(grey: Array, one: int, other: int) -> bool:
-    first, second = (grey[row].reshape(32, 2, 32, 2).mean((1, 3)) for row in (one, other))
-    first, second = first - first.mean(), second - second.mean()
-    size = np.sqrt((first**2).sum() * (second**2).sum())
-    return bool(size > 0 and (first * second).sum() / size >= _ALIKE)
+    first, second = overlay.unit(grey[[one, other]].reshape(2, 32, 2, 32, 2).mean((2, 4)))
+    return bool((first * second).sum() >= _ALIKE)
