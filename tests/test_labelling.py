@@ -236,7 +236,7 @@ def test_what_cannot_be_kept_is_said_and_fails_nothing(digits, monkeypatch):
         resize_mode="crop",
         progress=SILENT,
     )
-    assert suspects.of_job(job, resize_mode="crop", seed=0, progress=heard) is None
+    assert suspects.of_job(job, seed=0, progress=heard) is None
     assert any("No label was checked" in line for line in heard.warned)
 
 

@@ -151,8 +151,6 @@ class Job:
         progress: Progress = SILENT,
     ) -> None:
         self.data = data
-        self._resize_mode = resize_mode
-        self._seed = seed
         self._progress = progress
         self.stages = tuple(plan)
         self.train, self.validation = (
@@ -167,21 +165,35 @@ class Job:
                 depths=freezing.depths(network) if head == "depths" else (),
             )
         self.image_size = int(self.model.input_shape[1])
-        self.kept = keeping.Kept(
+        self._budget = budget
+        self._photos = keeping.Photos(
+            train=self.train,
+            validation=self.validation,
+            class_names=data.class_names,
+            image_size=self.image_size,
+            resize_mode=resize_mode,
+            batch_size=self.batch_size,
+            seed=seed,
+            class_weights=training_data.class_weights(self.train["label"], data.class_names),
+        )
+        self.kept = self.keep(self.stages, self.validation)
+
+    def keep(self, plan: Sequence[stages.Stage], held_out: pd.DataFrame) -> keeping.Kept:
+        """Frozen features for other stages than its own, or with other photos held out.
+
+        Args:
+            plan: The stages.
+            held_out: Table of the photos that take the place of the validation photos.
+
+        Returns:
+            Kept features of the model as it is now: before it is trained, those of the backbone.
+        """
+        return keeping.Kept(
             self.model,
-            self.stages,
-            keeping.Photos(
-                train=self.train,
-                validation=self.validation,
-                class_names=data.class_names,
-                image_size=self.image_size,
-                resize_mode=resize_mode,
-                batch_size=self.batch_size,
-                seed=seed,
-                class_weights=training_data.class_weights(self.train["label"], data.class_names),
-            ),
-            budget=budget,
-            progress=progress,
+            plan,
+            dataclasses.replace(self._photos, validation=held_out),
+            budget=self._budget,
+            progress=self._progress,
         )
 
     def run(
@@ -248,8 +260,8 @@ class Job:
             self.data.class_names,
             image_size=self.image_size,
             batch_size=self.batch_size,
-            resize_mode=self._resize_mode,
-            seed=self._seed,
+            resize_mode=self._photos.resize_mode,
+            seed=self._photos.seed,
         )
 
     def in_order(self, examples: pd.DataFrame) -> Any:
@@ -267,5 +279,5 @@ class Job:
             self.data.class_names,
             image_size=self.image_size,
             batch_size=self.batch_size,
-            resize_mode=self._resize_mode,
+            resize_mode=self._photos.resize_mode,
         )

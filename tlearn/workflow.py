@@ -163,9 +163,7 @@ def finetune(
         job.kept.plain(job.stages[0])  # in one pass for all stages, and for the labels
         clock.lap("features")
         # Before training, which changes the network that the features are of.
-        suspects = labelling.of_job(
-            job, resize_mode=resize_mode, seed=seed, memory=memory, progress=progress
-        )
+        suspects = labelling.of_job(job, seed=seed, progress=progress)
         if suspects is not None:
             folder.write_table("suspects", suspects.table)
             folder.write_table("outliers", suspects.outliers)

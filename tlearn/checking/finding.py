@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from tlearn.checking.kinds import KINDS, SEVERITIES
 from tlearn.datasets.dataset import table_of
 
-__all__ = ["Finding", "files_of", "in_order", "table"]
+__all__ = ["Finding", "files_of", "in_order", "name_of", "table"]
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,11 @@ def files_of(found: Sequence[Finding]) -> pd.DataFrame:
     names = ("finding", "severity", "group", "path", "note")
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     return table_of(dict(zip(names, columns, strict=True))).astype({"group": "int64"})
+
+
+def name_of(path: str, root: str) -> str:
+    """A file's path as it is shown: relative to `root` where it is below it."""
+    try:
+        return str(Path(path).relative_to(root))
+    except ValueError:
+        return path

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import median_abs_deviation
 
 from tlearn.checking.finding import Finding
 
@@ -112,7 +113,6 @@ def _deviations(values: np.ndarray[Any, Any], usable: np.ndarray[Any, Any]) -> A
     if usable.sum() < 20:
         return np.zeros(len(values))
     middle = np.median(logarithm[usable])
-    # 1.4826 makes the median deviation of a normal distribution its standard deviation.
-    spread = 1.4826 * np.median(np.abs(logarithm[usable] - middle))
+    spread = median_abs_deviation(logarithm[usable], scale="normal")
     # Where all photos are as sharp as each other, a half or a third of it is still no blur.
     return (logarithm - middle) / max(float(spread), 0.5)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from tlearn.checking.finding import Finding, files_of, table
+from tlearn.checking.finding import Finding, files_of, name_of, table
 from tlearn.files.atomic import filling, replacing
 from tlearn.files.tables import to_csv
 
@@ -175,10 +175,7 @@ class Check:
 
     def name_of(self, path: str) -> str:
         """A photo's path as it is shown: relative to `root` where it is below it."""
-        try:
-            return str(Path(path).relative_to(self.root))
-        except ValueError:
-            return path
+        return name_of(path, self.root)
 
     def named(self, kinds: Sequence[str] | frozenset[str]) -> list[str]:
         """Which of some kinds of findings there are.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tlearn.files.names import natural_sorted
 
-__all__ = ["Dataset", "Listing", "SPLITS", "in_order", "short_list", "table_of"]
+__all__ = ["Dataset", "Listing", "SPLITS", "in_order", "short_list", "table_of", "two_faced"]
 
 SPLITS = ("train", "validation", "test")
 LEAK_COLUMNS = (
@@ -79,6 +79,19 @@ class Listing:
     class_names: tuple[str, ...]
     skipped: list[tuple[str, str]] = field(default_factory=list)
     advice: str = ""
+
+
+def two_faced(examples: pd.DataFrame) -> pd.DataFrame:
+    """Photos that stand, byte for byte the same, under more than one class.
+
+    Args:
+        examples: Columns `digest`, `label`.
+
+    Returns:
+        Their rows.
+    """
+    labels = examples.groupby("digest", sort=False)["label"].nunique()
+    return examples[examples["digest"].isin(labels.index[labels > 1])]
 
 
 def table_of(columns: dict[str, Iterable[object]]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tlearn.datasets import archives, folders, tables, tfds_source
 from tlearn.datasets.corrections import corrected
-from tlearn.datasets.dataset import Dataset, Listing, in_order, short_list, table_of
+from tlearn.datasets.dataset import Dataset, Listing, in_order, short_list, table_of, two_faced
 from tlearn.datasets.loose import is_photo
 from tlearn.datasets.scan import scan
 from tlearn.errors import DatasetError
@@ -255,12 +255,10 @@ def _none_in(without: list[str]) -> str:
 
 
 def _report_two_faced(examples: pd.DataFrame, progress: Progress) -> None:
-    labels = examples.groupby("digest", sort=False)["label"].nunique()
-    digests = set(labels.index[labels > 1])
-    if digests:
-        rows = examples[examples["digest"].isin(digests)]
-        pairs = (" = ".join(paths) for _, paths in rows.groupby("digest", sort=False)["path"])
-        photos = "1 photo stands" if len(digests) == 1 else f"{len(digests)} photos stand"
+    rows = two_faced(examples)
+    if len(rows):
+        pairs = [" = ".join(paths) for _, paths in rows.groupby("digest", sort=False)["path"]]
+        photos = "1 photo stands" if len(pairs) == 1 else f"{len(pairs)} photos stand"
         progress.warn(
             f"{photos} under more than one class, byte for byte the same: {short_list(pairs, 3)}"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -83,7 +82,7 @@ def measure(path: str) -> Measured:
     with pillow_decoding.opened(data) as image, pillow_decoding.reasons():
         form = _NAMES.get(image.format or "", (image.format or "").lower())
         width, height = image.size
-        picture = _upright(image, _MEASURED)
+        picture = pillow_decoding.shown(image, _MEASURED)
         told = _exif(image)
     if (told["orientation"] or 1) >= 5:
         width, height = height, width
@@ -135,15 +134,7 @@ def opened(path: str, side: int) -> Array:
         uint8 `(side, side)`, upright, stretched.
     """
     with pillow_decoding.opened(Path(path).read_bytes()) as image, pillow_decoding.reasons():
-        return _square(_upright(image, 2 * side), side)
-
-
-def _upright(image: Any, enough: int) -> Any:
-    """The photo as a person sees it, in RGB, decoded no larger than need be."""
-    image.draft("RGB", (enough, enough))  # a JPEG is decoded at half, a quarter or an eighth
-    with pillow_decoding.quiet() if image.format in {"TIFF", "ICO"} else nullcontext():
-        image.load()
-    return pillow_decoding.to_rgb(pillow_decoding.upright(image), image.format)
+        return _square(pillow_decoding.shown(image, 2 * side), side)
 
 
 def _square(picture: Any, side: int) -> Array:

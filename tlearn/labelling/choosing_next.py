@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tlearn.labelling.neighbours import of_length_one
+
 __all__ = ["order", "uncertainty"]
 
 Array = np.ndarray[Any, Any]
@@ -45,8 +47,7 @@ def order(probabilities: Array, features: Array, count: int) -> Array:
         The places of the chosen photos, the most telling first, int64 `(count,)`.
     """
     unsure = uncertainty(probabilities)
-    values = features.astype(np.float32)
-    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    values = of_length_one(features)
     apart = np.ones(len(values), np.float32)
     left = np.ones(len(values), bool)
     chosen: list[int] = []

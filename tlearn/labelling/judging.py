@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import threadpoolctl
+from scipy.stats import median_abs_deviation
 
 from tlearn import crossing
+from tlearn.datasets.dataset import two_faced
 from tlearn.labelling import confident, neighbours
 from tlearn.photos import pipeline
 
@@ -147,18 +149,16 @@ def _probabilities(
 def _conflicts(examples: pd.DataFrame) -> dict[int, int]:
     """By the place of a photo, that of a copy of it, byte for byte, under another class."""
     found = {}
-    of_digest = examples.reset_index(drop=True).groupby("digest", sort=False)["label"]
-    for _, labels in of_digest:
-        if labels.nunique() > 1:
-            for place, label in labels.items():
-                found[place] = int(labels.index[labels != label][0])
+    rows = two_faced(examples.reset_index(drop=True))
+    for _, labels in rows.groupby("digest", sort=False)["label"]:
+        for place, label in labels.items():
+            found[place] = int(labels.index[labels != label][0])
     return found
 
 
 def _outliers(examples: pd.DataFrame, found: Array) -> pd.DataFrame:
     middle = np.median(found)
-    # 1.4826 makes the median deviation of a normal distribution its standard deviation.
-    spread = 1.4826 * np.median(np.abs(found - middle))
+    spread = median_abs_deviation(found, scale="normal")
     score = (found - middle) / max(float(spread), 1e-9)
     table = pd.DataFrame(
         {

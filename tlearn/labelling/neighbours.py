@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["distances", "principal", "votes"]
+__all__ = ["distances", "of_length_one", "principal", "votes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -90,12 +90,12 @@ def _nearest(features: Array, of_fold: Array, count: int, seed: int) -> tuple[Ar
     if len(chosen) > _MOST_COMPARED:
         draw = np.random.default_rng(seed).choice(len(chosen), _MOST_COMPARED, replace=False)
         chosen = np.sort(draw)
-    compared = _of_length_one(features[chosen])
+    compared = of_length_one(features[chosen])
     fewest = min(int((of_fold[chosen] != fold).sum()) for fold in np.unique(of_fold))
     count = max(1, min(count, fewest))
     places, cosines = [], []
     for start in range(0, len(features), _BLOCK):
-        part = _of_length_one(features[start : start + _BLOCK]) @ compared.T
+        part = of_length_one(features[start : start + _BLOCK]) @ compared.T
         part[of_fold[start : start + _BLOCK, None] == of_fold[None, chosen]] = -2.0
         first = np.argpartition(-part, count - 1, axis=1)[:, :count]
         places.append(chosen[first])
@@ -103,7 +103,15 @@ def _nearest(features: Array, of_fold: Array, count: int, seed: int) -> tuple[Ar
     return np.concatenate(places), np.concatenate(cosines)
 
 
-def _of_length_one(features: Array) -> Array:
+def of_length_one(features: Array) -> Array:
+    """Features whose products are cosines.
+
+    Args:
+        features: `(photos, features)`, of any float dtype.
+
+    Returns:
+        float32, as large; a row of zeros stays one.
+    """
     values = features.astype(np.float32)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     return np.asarray(values / np.maximum(lengths, 1e-12))

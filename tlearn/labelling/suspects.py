@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tlearn import backbones, jobs, recipes, training_data
+from tlearn import backbones, jobs, recipes
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
 from tlearn.errors import BackboneError, CacheError
-from tlearn.features import keeping
 from tlearn.features.memory import budget as memory_budget
 from tlearn.labelling.judging import Suspects, of_features
 from tlearn.photos import decoding
@@ -78,7 +77,7 @@ def find(
         seed=seed,
         progress=progress,
     )
-    found = of_job(job, resize_mode=resize_mode, seed=seed, memory=memory, progress=progress)
+    found = of_job(job, seed=seed, progress=progress)
     if found is None:
         raise BackboneError(
             f"The features of {chosen.name} cannot be kept, so that no label can be judged by them."
@@ -88,23 +87,14 @@ def find(
     return found
 
 
-def of_job(
-    job: jobs.Job,
-    *,
-    resize_mode: str,
-    seed: int,
-    memory: str | int | None = None,
-    progress: Progress = SILENT,
-) -> Suspects | None:
+def of_job(job: jobs.Job, *, seed: int, progress: Progress = SILENT) -> Suspects | None:
     """Find suspect labels from the features that a job keeps, before it is run.
 
     What training computes anyway is found kept; only the test photos take a pass of their own.
 
     Args:
         job: The job. Its network must not have been trained yet.
-        resize_mode: How a photo becomes a square, as the job does it.
         seed: Decides the folds.
-        memory: How much memory kept features may take.
         progress: Who watches.
 
     Returns:
@@ -115,24 +105,7 @@ def of_job(
     # An augmented stage does not decide which features these are: those of the photos as they are.
     (stage,) = recipes.linear_probe(len(job.train))
     try:
-        job.kept.plain(job.stages[0])  # in one pass with all that training wants
-        kept = keeping.Kept(
-            job.model,
-            (stage,),
-            keeping.Photos(
-                train=job.train,
-                validation=held_out,
-                class_names=data.class_names,
-                image_size=job.image_size,
-                resize_mode=resize_mode,
-                batch_size=job.batch_size,
-                seed=seed,
-                class_weights=training_data.class_weights(job.train["label"], data.class_names),
-            ),
-            budget=memory_budget(memory),
-            progress=progress,
-        )
-        rows = kept.plain(stage)
+        rows = job.keep((stage,), held_out).plain(stage)
         if rows is None or int(np.prod(rows[0].shape[1:])) > _WIDEST:
             why = "its network cannot be cut before the head"
             rows = None

@@ -26,12 +26,10 @@ __all__ = [
     "check_jpeg",
     "decode_with_pillow",
     "opened",
-    "orientation_of",
     "quiet",
     "reasons",
     "route",
-    "to_rgb",
-    "upright",
+    "shown",
 ]
 
 Decoder = Literal["graph", "pillow"]
@@ -82,16 +80,16 @@ def route(data: bytes) -> Decoder:
             # A camera writes the EXIF tag. An editor may write the XMP one instead, which the
             # graph does not read.
             in_xmp = "exif" not in image.info and "xmp" in image.info
-            return "pillow" if in_xmp and orientation_of(image) != 1 else "graph"
+            return "pillow" if in_xmp and _orientation(image) != 1 else "graph"
         if image.format == "PNG":
             # Pillow decodes a whole PNG in search of EXIF that may follow the pixels.
             may_turn = b"eXIf" in data or b"Raw profile type" in data or b"XML:com.adobe" in data
-            return "pillow" if may_turn and orientation_of(image) != 1 else "graph"
+            return "pillow" if may_turn and _orientation(image) != 1 else "graph"
         if image.format == "GIF":
             return "graph"
         if image.format == "WEBP":
             plain = image.mode == "RGB" and getattr(image, "n_frames", 1) == 1
-            return "graph" if plain and orientation_of(image) == 1 else "pillow"
+            return "graph" if plain and _orientation(image) == 1 else "pillow"
         return "pillow"
 
 
@@ -133,40 +131,15 @@ def decode_with_pillow(data: bytes, smallest: int | None = None) -> np.ndarray:
     ```
     """
     with opened(data) as image, reasons():
-        if smallest is not None:
-            image.draft("RGB", (smallest, smallest))
-        # These two plugins also warn while they decode.
-        with quiet() if image.format in {"TIFF", "ICO"} else contextlib.nullcontext():
-            image.load()
-        return np.asarray(to_rgb(upright(image), image.format))
+        return np.asarray(shown(image, smallest))
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Turn a photo as its EXIF says.
-
-    Args:
-        image: The photo, as `opened` gives it.
-
-    Returns:
-        The same photo where it is upright already, else another.
-    """
-    orientation = orientation_of(image)
+def _upright(image: Image.Image) -> Image.Image:
+    orientation = _orientation(image)
     return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
 
 
-def to_rgb(image: Image.Image, format: str | None) -> Image.Image:
-    """Give the pixels of a photo as 8-bit RGB, without its transparency.
-
-    Args:
-        image: The photo, loaded.
-        format: What Pillow calls the format of its file.
-
-    Returns:
-        A photo of mode `RGB`.
-
-    Raises:
-        DecodeError: Its values have no fixed range.
-    """
+def _to_rgb(image: Image.Image, format: str | None) -> Image.Image:
     if image.mode == "F":
         raise DecodeError(
             "it holds floating-point values, which have no fixed range; save it with 8 bits"
@@ -183,7 +156,29 @@ def to_rgb(image: Image.Image, format: str | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def orientation_of(image: Image.Image) -> int:
+def shown(image: Image.Image, enough: int | None = None) -> Image.Image:
+    """A photo as a person sees it, decoded no larger than need be.
+
+    Args:
+        image: The photo, as `opened` gives it.
+        enough: A JPEG is decoded at a half, a quarter or an eighth of its size where both its sides have
+            so many pixels then; whole by default.
+
+    Returns:
+        An upright photo of mode `RGB`.
+
+    Raises:
+        DecodeError: Its values have no fixed range.
+    """
+    if enough is not None:
+        image.draft("RGB", (enough, enough))
+    # These two plugins also warn while they decode.
+    with quiet() if image.format in {"TIFF", "ICO"} else contextlib.nullcontext():
+        image.load()
+    return _to_rgb(_upright(image), image.format)
+
+
+def _orientation(image: Image.Image) -> int:
     """The EXIF orientation of a photo, 1 to 8; 1, which is upright, where it has none."""
     try:
         with quiet():

@@ -61,7 +61,7 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
         layer of the model is in exactly one block.
     """
     # A head that looks at several depths cuts no block in two.
-    looking_on = [layer for layer in _layers(model) if layer.name.startswith(heads.DEPTH)]
+    looking_on = [layer for layer in model.layers if layer.name.startswith(heads.DEPTH)]
     steps = graph.steps(model, besides=looking_on)
     if not steps:
         return tuple((layer,) for layer in _leaves(model))
@@ -189,10 +189,6 @@ def _ends_a_block(layer: Any, following: Any) -> bool:
 def _block_name(layer: Any) -> str | None:
     match = _BLOCK_NAME.match(layer.name)
     return match.group(1) if match else None
-
-
-def _layers(model: keras.Model) -> list[Any]:
-    return list(getattr(model, "layers", ()))
 
 
 def _leaves(model: keras.Model) -> list[keras.layers.Layer]:

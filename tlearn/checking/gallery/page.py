@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from tlearn.checking.finding import Finding, in_order
+from tlearn.checking.finding import Finding, in_order, name_of
 from tlearn.checking.gallery.thumbnails import SIDE, data_uri
 from tlearn.checking.kinds import KINDS, SEVERITIES
 from tlearn.files.tables import printable
@@ -176,10 +176,7 @@ class _Page:
         return f"<figure>{shown}<figcaption>{link}{quiet}</figcaption></figure>"
 
     def name(self, path: str) -> str:
-        try:
-            return str(Path(path).relative_to(self.root))
-        except ValueError:
-            return path
+        return name_of(path, self.root)
 
 
 def _overview(found: Sequence[Finding]) -> str:
