@@ -231,6 +231,16 @@ def test_a_second_look_decodes_nothing(folder):
     np.testing.assert_array_equal(first.grey, second.grey)
 
 
+def test_photos_that_were_compared_are_not_compared_again(folder):
+    write(scene(3), folder / "a" / "copy.jpg", quality=60)
+    data = datasets.load(folder)
+    first = inspection.belonging(data).ties
+    assert len(first) == 1
+    for path in data.examples["path"]:
+        Path(path).write_bytes(b"gone")
+    pd.testing.assert_frame_equal(first, inspection.belonging(data).ties)
+
+
 def test_forms_that_are_all_alike_are_not_tied(tmp_path):
     form = scene(1)
     for number in range(60):

@@ -163,7 +163,8 @@ def check(
 
         finding.find(unlabelled)
         runs.latest(root) if run is None else runs.load(run, root)
-    quieting.load_tensorflow_for(context)
+    if labels or unlabelled:  # otherwise only photos that are new need it, to be decoded
+        quieting.load_tensorflow_for(context)
     from tlearn.checking import checker
 
     source = photos or dataset or ""

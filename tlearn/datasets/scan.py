@@ -19,6 +19,7 @@ from tlearn import processors
 from tlearn.datasets.dataset import table_of
 from tlearn.errors import DecodeError
 from tlearn.files import register
+from tlearn.hushing import hushed
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["scan"]
@@ -68,7 +69,8 @@ def scan(paths: Sequence[str | Path], *, progress: Progress = SILENT) -> pd.Data
             task.advance(len(some) - len(unknown))
             if unknown:
                 # Loaded by one thread before the others need it: TensorFlow, through the decoder.
-                from tlearn.photos import decoding  # noqa: F401
+                with hushed():
+                    from tlearn.photos import decoding  # noqa: F401
             to_remember: dict[str, bytes] = {}
             for job in processors.in_threads(_look_at, unknown):
                 task.advance(len(job))

@@ -15,6 +15,8 @@ No pair is compared that is not likely:
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,7 @@ from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
 from tlearn.errors import DecodeError
+from tlearn.files import register
 from tlearn.inspection import measuring, overlay
 from tlearn.inspection.looking import Looks
 from tlearn.progress import SILENT, Progress
@@ -51,6 +54,8 @@ _CROPS: tuple[Box, ...] = (
         for right in (0.0, 0.04, 0.08)
     ),
 )
+# Counts up when the same photos would give other pairs.
+_KIND = "likenesses 1"
 _NEAREST = 8
 _RADIUS = 0.2
 _CORRELATED = 0.93
@@ -82,9 +87,8 @@ def pairs(looks: Looks, *, progress: Progress = SILENT) -> pd.DataFrame:
         correlation of the fine structure of both. Of a set of copies, each is paired with the
         first of it only.
     """
-    with threadpool_limits(
-        limits=1, user_api="blas"
-    ):  # many small products, which threads slow down
+    # Many small products, which threads slow down.
+    with threadpool_limits(limits=1, user_api="blas"):
         rows = _copies(looks.table["digest"]) + _likenesses(looks, progress)
     table = pd.DataFrame(rows, columns=["first", "second", "kind", "similarity"])
     # A symmetrical picture is found both ways: it counts as what it is more.
@@ -94,6 +98,10 @@ def pairs(looks: Looks, *, progress: Progress = SILENT) -> pd.DataFrame:
 
 
 def _likenesses(looks: Looks, progress: Progress) -> list[tuple[int, int, str, float]]:
+    """Pairs that are no copies; of photos that were compared before, in this order, as remembered."""
+    key = hashlib.sha256("".join(looks.table["digest"]).encode()).hexdigest()
+    if known := register.recall(_KIND, [key]).get(key):
+        return [(first, second, kind, value) for first, second, kind, value in json.loads(known)]
     firsts = np.flatnonzero(~looks.table["digest"].duplicated().to_numpy())
     grey = looks.grey[firsts]
     likely = candidates(grey)
@@ -107,12 +115,14 @@ def _likenesses(looks: Looks, progress: Progress) -> list[tuple[int, int, str, f
         return overlay.fine_structure(measuring.opened(paths[number], _LARGE))
 
     rows = []
+    lost = False
     with progress.task("Comparing photos", total=len(likely), unit="pairs") as task:
         for (one, other, _, mirrored), box in zip(likely.tolist(), boxes, strict=True):
             task.advance()
             try:
                 first, second = fine(one), fine(other)
             except (OSError, DecodeError):  # it was there a moment ago
+                lost = True
                 continue
             first = first[:, ::-1] if mirrored else first
             found = float(
@@ -122,6 +132,8 @@ def _likenesses(looks: Looks, progress: Progress) -> list[tuple[int, int, str, f
                 kind = "mirrored" if mirrored else "near"
                 low, high = sorted((int(firsts[one]), int(firsts[other])))
                 rows.append((low, high, kind, round(min(found, 1.0), 4)))
+    if not lost:
+        register.remember(_KIND, {key: json.dumps(rows).encode()})
     return rows
 
 
