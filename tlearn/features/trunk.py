@@ -101,6 +101,8 @@ class Trunk:
 
     def _chosen(self, images: Array) -> Engine:
         """The engine, after it has been compared on the first photos."""
+        if keras.backend.backend() != "tensorflow":
+            return self._by_keras()
         whole = _without_variables(self._model, self._outputs)
 
         def plain(images: Array) -> Answers:
@@ -129,6 +131,17 @@ class Trunk:
             return plain
         self.engine = "litert"
         return quick
+
+    def _by_keras(self) -> Engine:
+        """The part as a model of its own, compiled by the backend that Keras is set to."""
+        self.engine = keras.backend.backend()
+        part = keras.Model(self._model.inputs, list(self._outputs))
+
+        def run(images: Array) -> Answers:
+            found = keras.tree.flatten(part.predict_on_batch(images))
+            return lambda: [np.asarray(one, np.float32) for one in found]
+
+        return run
 
 
 def _seconds(engine: Engine, sample: Array) -> float:
