@@ -65,7 +65,7 @@ def main(file: str, settings: str) -> int:
         model = keras.models.load_model(file, compile=False)
         export(model, **json.loads(Path(settings).read_text(encoding="utf-8")))
     except TlearnError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return _REFUSED
     return 0
 
