@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from photo_files import Heard
+from typer.testing import CliRunner
 
 import tlearn
-from tlearn import datasets, jobs, splits
+from tlearn import cli, datasets, jobs, splits
 from tlearn.datasets import sample
 from tlearn.errors import DecodeError, RunError
 from tlearn.labelling import choosing_next, confident, judging, neighbours, next_photos, suspects
@@ -208,6 +209,16 @@ def test_a_folder_of_photos_is_ranked_by_a_run(digits, tmp_path):
     assert set(table["predicted"]) <= set(run.class_names)
     assert any("notes.txt" in line for line in heard.warned)
     assert (tmp_path / "next.csv").read_text().count("\n") == len(photos) + 1
+
+    said = CliRunner().invoke(
+        cli.app,
+        [
+            *("check", str(digits), "--unlabelled", str(unlabelled), "--run", str(run.path)),
+            *("--output", str(tmp_path / "tables"), "--format", "csv"),
+        ],
+    )
+    assert said.exit_code == 0, said.output
+    assert pd.read_csv(tmp_path / "tables" / "label_next.csv")["path"].equals(table["path"])
 
     with pytest.raises(DecodeError, match="nothing to rank"):
         next_photos.rank(unlabelled / "notes.txt", run=run)
