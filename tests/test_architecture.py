@@ -19,7 +19,7 @@ PACKAGE = ROOT / "tlearn"
 LAYERS = (
     {"errors", "hushing", "processors", "progress", "version"},
     {"files", "heads", "networks", "precision"},
-    {"stages"},
+    {"pages", "stages"},
     {"backbones", "evaluation", "photos", "recipes"},
     {"datasets", "export", "features", "runs"},
     {"crossing", "inspection", "prediction", "provenance", "reporting", "splits", "training_data"},

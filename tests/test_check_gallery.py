@@ -14,8 +14,9 @@ from test_check_dirt import picture
 
 from tlearn import datasets
 from tlearn.checking.finding import Finding
-from tlearn.checking.gallery import page, thumbnails
+from tlearn.checking.gallery import page
 from tlearn.checking.verdict import Check
+from tlearn.pages import thumbnails
 
 NAMES = (
     "quo\"ted'.jpg",
