@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BINS", "reliability", "scores"]
+__all__ = ["reliability", "scores"]
 
-BINS = 15
-"""As in Guo et al. 2017."""
+_BINS = 15
+
 
 # The smallest normal float32: what a float32 softmax gives below it has lost its digits.
 _LEAST = float(np.finfo(np.float32).tiny)
 
 
-def reliability(correct: ArrayLike, confidence: ArrayLike, bins: int = BINS) -> pd.DataFrame:
+def reliability(correct: ArrayLike, confidence: ArrayLike, bins: int = _BINS) -> pd.DataFrame:
     """How often answers are right, by how sure they are.
 
     The bins are equally wide, from 0 to 1; each holds its upper end, and the first holds 0.
@@ -114,7 +114,7 @@ def _binned(
 def _equal_masses(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ends of bins of equally many photos; fewer bins where many photos are equally sure."""
     ordered = np.sort(confidence)
-    last = np.ceil(np.arange(1, BINS + 1) * len(ordered) / BINS).astype(int) - 1
+    last = np.ceil(np.arange(1, _BINS + 1) * len(ordered) / _BINS).astype(int) - 1
     return np.unique(np.concatenate([[0.0], ordered[last]]))
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["COLDEST", "HOTTEST", "Temperature", "calibrated", "fit", "uncalibrated"]
+__all__ = ["Temperature", "calibrated", "fit", "uncalibrated"]
 
-COLDEST, HOTTEST = 0.25, 10.0
+_COLDEST, _HOTTEST = 0.25, 10.0
 # Temperatures that validation finds lie within a factor of two of 1, nearly always.
 _SPREAD = math.log(2)
 _LEAST = float(np.finfo(np.float32).tiny)
@@ -85,7 +85,7 @@ def fit(logits: ArrayLike, labels: ArrayLike) -> Temperature:
         fitting = float((logsumexp(scores * cold, axis=1) - of_truth * cold).sum())
         return fitting + log_temperature**2 / (2 * _SPREAD**2)
 
-    low, high = math.log(COLDEST), math.log(HOTTEST)
+    low, high = math.log(_COLDEST), math.log(_HOTTEST)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
     at_bound = min(found.x - low, high - found.x) < 1e-3
     return Temperature(math.exp(found.x), len(scores), mistakes, at_bound=bool(at_bound))
