@@ -21,6 +21,7 @@ LAYERS = (
     {"files", "heads", "networks", "precision"},
     {"pages", "stages"},
     {"backbones", "evaluation", "photos", "recipes"},
+    {"calibration"},
     {"datasets", "export", "features", "runs"},
     {"crossing", "inspection", "prediction", "provenance", "reporting", "splits", "training_data"},
     {"jobs"},
@@ -36,6 +37,7 @@ LAYERS = (
 QUICK = (
     "tlearn",
     "tlearn.backbones",
+    "tlearn.calibration",
     "tlearn.checking",
     "tlearn.checking.checker",
     "tlearn.choosing",
