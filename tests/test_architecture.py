@@ -19,7 +19,7 @@ PACKAGE = ROOT / "tlearn"
 LAYERS = (
     {"errors", "hushing", "processors", "progress", "version"},
     {"files", "heads", "networks", "precision"},
-    {"pages", "stages"},
+    {"pages", "plotting", "stages"},
     {"backbones", "evaluation", "photos", "recipes"},
     {"calibration"},
     {"datasets", "export", "features", "runs"},
