@@ -23,7 +23,7 @@ LAYERS = (
     {"backbones", "evaluation", "photos", "recipes"},
     {"calibration"},
     {"datasets", "export", "features", "runs"},
-    {"crossing", "inspection", "prediction", "provenance", "reporting", "splits", "training_data"},
+    {"crossing", "explaining", "inspection", "prediction", "provenance", "reporting", "splits", "training_data"},
     {"jobs"},
     {"labelling"},
     {"checking"},

@@ -16,6 +16,7 @@ from tlearn import precision as precisions
 from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
 from tlearn.datasets import Dataset
+from tlearn.explaining import overlays, small_photos
 from tlearn.features.memory import budget as memory_budget
 from tlearn.labelling import suspects as labelling
 from tlearn.photos import decoding
@@ -183,6 +184,12 @@ def finetune(
         measured = evaluation.evaluate(predictions[of_test], data.class_names, seed=seed)
         folder.write_table("predictions", predictions)
         folder.write_table("leaks", data.leaks)
+        of_photos = predictions[of_test]
+        folder.write_table("thumbnails", small_photos.thumbnails(of_photos))
+        folder.write_table(
+            "overlays",
+            overlays.of_mistakes(model, held_out, of_photos, data.class_names, job.in_order),
+        )
         folder.write_evaluation(measured)
         clock.lap("evaluation")
 
