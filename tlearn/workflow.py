@@ -21,6 +21,7 @@ from tlearn.features.memory import budget as memory_budget
 from tlearn.labelling import suspects as labelling
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
+from tlearn.reporting.run import Run
 
 __all__ = ["finetune"]
 
@@ -48,7 +49,7 @@ def finetune(
     output: str | Path = "saved_models",
     name: str | None = None,
     progress: Progress = SILENT,
-) -> runs.Run:
+) -> Run:
     """Fine-tune a pretrained backbone on a folder of photos, and keep all that explains it.
 
     Args:
@@ -251,7 +252,7 @@ def finetune(
             }
         )
     assert folder.run is not None
-    return folder.run
+    return Run(folder.run.path)
 
 
 def _room(chosen: backbones.Backbone) -> int:

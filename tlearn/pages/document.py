@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from tlearn.files.tables import printable
 
-__all__ = ["rendered"]
+__all__ = ["fragment", "rendered"]
 
 _HOME = "tlearn.pages"
 
@@ -27,7 +27,7 @@ def rendered(
     scripts: Sequence[str] = (),
     **values: Any,
 ) -> str:
-    """Fill a template that extends `pages/document.html`, or any other.
+    """Fill a template that extends `pages/document.html`.
 
     Values are escaped wherever they stand, unless they are `markupsafe.Markup`; what no page can
     hold, such as a file's name that is not UTF-8, is written as an escape. What the document may
@@ -55,6 +55,20 @@ def rendered(
         .get_template(f"own/{template}")
         .render(style=Markup(style), script=Markup(script), policy=Markup(policy), **values)
     )
+
+
+def fragment(package: str, template: str, **values: Any) -> str:
+    """Fill a template that is a piece of someone else's page, such as a notebook's.
+
+    Args:
+        package: The package whose folder `templates` has the template.
+        template: Its file name.
+        values: What the template names, escaped as by `rendered`.
+
+    Returns:
+        Markup.
+    """
+    return _environment(package).get_template(f"own/{template}").render(**values)
 
 
 @functools.cache

@@ -34,9 +34,9 @@ def make(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     Returns:
         The figure and its axes. It belongs to no window.
     """
-    from matplotlib.figure import Figure
+    from tlearn.plotting.shown import Shown
 
-    drawn = Figure(figsize=_INCHES, layout="constrained")
+    drawn = Shown(figsize=_INCHES, layout="constrained")
     axes = drawn.add_subplot()
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlabel(x)

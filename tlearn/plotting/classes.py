@@ -29,10 +29,11 @@ def per_class(table: pd.DataFrame) -> Figure:
     Returns:
         The figure, as high as the classes are many.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    drawn = Figure(figsize=(7.0, 1.2 + _ROW * len(table)), layout="constrained")
+    from tlearn.plotting.shown import Shown
+
+    drawn = Shown(figsize=(7.0, 1.2 + _ROW * len(table)), layout="constrained")
     axes = drawn.add_subplot()
     rows = np.arange(len(table))
     for name, shift, colour in (
@@ -61,10 +62,11 @@ def precision_recall(curves: pd.DataFrame) -> Figure:
     Returns:
         The figure, with the first `MOST_CURVES` classes.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    drawn = Figure(figsize=(5.6, 4.2), layout="constrained")
+    from tlearn.plotting.shown import Shown
+
+    drawn = Shown(figsize=(5.6, 4.2), layout="constrained")
     axes = drawn.add_subplot()
     names = list(dict.fromkeys(curves["class"]))[:MOST_CURVES]
     for name, colour in zip(names, canvas.COLOURS, strict=False):
@@ -98,7 +100,7 @@ def confusion(counts: pd.DataFrame, *, normalised: bool = True) -> Figure:
     Returns:
         The figure. Up to 20 classes each cell says its number of photos.
     """
-    from matplotlib.figure import Figure
+    from tlearn.plotting.shown import Shown
 
     values = counts.to_numpy(dtype="float64")
     support = values.sum(axis=1, keepdims=True)
@@ -106,7 +108,7 @@ def confusion(counts: pd.DataFrame, *, normalised: bool = True) -> Figure:
     shown = shares if normalised else values
     size = len(counts)
     inches = min(14.0, 2.5 + 0.42 * size)
-    drawn = Figure(figsize=(inches, inches), layout="constrained")
+    drawn = Shown(figsize=(inches, inches), layout="constrained")
     axes = drawn.add_subplot()
     top = float(shown.max()) or 1.0
     axes.imshow(shown, cmap="Blues", vmin=0, vmax=top)

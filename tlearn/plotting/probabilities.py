@@ -29,9 +29,9 @@ def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
     Returns:
         The figure. Below the diagram stands how many photos each bin has.
     """
-    from matplotlib.figure import Figure
+    from tlearn.plotting.shown import Shown
 
-    drawn = Figure(figsize=_SIZE, layout="constrained")
+    drawn = Shown(figsize=_SIZE, layout="constrained")
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color=canvas.QUIET, linestyle="--", linewidth=1)
     above.annotate("as sure as right", (0.04, 0.09), rotation=38, color=canvas.QUIET, fontsize=8.5)
@@ -40,9 +40,14 @@ def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
         colour = canvas.PLAIN if last else canvas.HIGHLIGHT
         filled = table[table["photos"] > 0]
         above.plot(
-            filled["confidence"], filled["accuracy"], marker="o", markersize=4.5 if last else 3.5,
-            color=colour, linewidth=1.8 if last else 1.2, label=name,
+            filled["confidence"], filled["accuracy"], color=colour, linewidth=1.8 if last else 1.2,
+            label=name,
         )  # fmt: skip
+        # As large as the bin has photos: a bin of three photos says little.
+        sizes = 5 + 60 * (filled["photos"] / filled["photos"].max()) ** 0.5
+        above.scatter(
+            filled["confidence"], filled["accuracy"], s=sizes, color=colour, zorder=3, linewidths=0
+        )
         if last:
             middle = (table["low"] + table["high"]) / 2
             width = 0.9 * (table["high"] - table["low"])
@@ -66,9 +71,9 @@ def coverage(table: pd.DataFrame) -> Figure:
     Returns:
         The figure, with the 95 % interval as a band.
     """
-    from matplotlib.figure import Figure
+    from tlearn.plotting.shown import Shown
 
-    drawn = Figure(figsize=_SIZE, layout="constrained")
+    drawn = Shown(figsize=_SIZE, layout="constrained")
     axes = drawn.add_subplot()
     step = max(1, len(table) // _MOST_STEPS)
     # From the end, so that all photos answered is among what is drawn.

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["learning_curves"]
 
-_SIZE = (9.0, 3.4)
+_MOST_LINEAR = 50  # times: rates that are further apart stand on a logarithmic axis
+_SIZE = (11.5, 3.6)
 
 
 def learning_curves(history: pd.DataFrame) -> Figure:
@@ -27,10 +28,11 @@ def learning_curves(history: pd.DataFrame) -> Figure:
         Three plots side by side: log loss, accuracy and learning rate. A line stands where a
         stage begins, with its name.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    drawn = Figure(figsize=_SIZE, layout="constrained")
+    from tlearn.plotting.shown import Shown
+
+    drawn = Shown(figsize=_SIZE, layout="constrained")
     losses, accuracies, rates = drawn.subplots(1, 3)
     epochs = range(1, len(history) + 1)
     for axes, pair in (
@@ -43,8 +45,9 @@ def learning_curves(history: pd.DataFrame) -> Figure:
             axes.plot(epochs, history[column], color=colour, marker="o", markersize=3, label=name)
         axes.legend(frameon=False)
     rates.plot(epochs, history["learning_rate"], color=canvas.PLAIN, marker="o", markersize=3)
-    if (history["learning_rate"] > 0).any():
-        rates.set_yscale("log")
+    positive = history["learning_rate"][history["learning_rate"] > 0]
+    if len(positive) and positive.max() > _MOST_LINEAR * positive.min():
+        rates.set_yscale("log", nonpositive="mask")
     accuracies.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     titles = ("Loss", "Accuracy", "Learning rate")
     for axes, title in zip((losses, accuracies, rates), titles, strict=True):

@@ -148,6 +148,11 @@ class Report:
 
         return write(self, form, output, table=table)
 
+    def _repr_html_(self) -> str:
+        from tlearn.reporting.notebook import html
+
+        return html(self)
+
     def __str__(self) -> str:
         from tlearn.reporting.text import rendered
 

@@ -64,8 +64,8 @@ def _cell(counts: NDArray[np.int64], true: int, predicted: int, names: list[str]
         "key": f"{true}-{predicted}",
         "count": count,
         "share": f"{100 * share:.0f}" if share >= 0.005 else "<1",
-        # What is not nothing has a colour.
-        "level": max(1, round(LEVELS * share)),
+        # Mistakes are few: by the root of their share they are seen from the first.
+        "level": max(1, round(LEVELS * (share if true == predicted else share**0.5))),
         "right": true == predicted,
         "label": f"{count:,} of {photos:,} photos of {names[true]} {taken}",
     }

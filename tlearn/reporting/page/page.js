@@ -47,10 +47,14 @@
         figure.append(image);
       }
       const caption = document.createElement("figcaption");
+      const file = document.createElement("span");
+      file.className = "file";
+      file.title = name;
+      file.textContent = held ? name.split("/").pop() : name;
       const quiet = document.createElement("span");
       quiet.className = "quiet";
       quiet.textContent = `${probability} %`;
-      caption.append(name, document.createElement("br"), quiet);
+      caption.append(file, quiet);
       figure.append(caption);
       return figure;
     }));

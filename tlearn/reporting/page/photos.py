@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BYTES", "MOST_MISTAKES", "MOST_OF_A_CELL", "MOST_PAIRS", "Photos"]
 
 MOST_BYTES = 2_600_000  # of JPEG; written as text they are a third more
-MOST_PAIRS = 8
+MOST_PAIRS = 6
 MOST_MISTAKES = 24
 MOST_OF_A_CELL = 60
 _OF_A_PAIR = 4
@@ -180,7 +181,7 @@ class Photos:
             "uri": uri(small) if small is not None and not again else "",
             "again": again,
             "name": name_of(self._report, row["path"]),
-            "label": row["label"],
+            "file": PurePath(row["path"]).name,
             "predicted": row["predicted"],
             "probability": percent(row["probability"]),
         }
