@@ -15,11 +15,11 @@ from tlearn.explaining.class_activation import ClassActivation, last_map
 from tlearn.pages.thumbnails import jpeg
 from tlearn.photos import pipeline
 
-__all__ = ["COLUMNS", "MOST", "of_mistakes", "overlay"]
+__all__ = ["COLUMNS", "MOST", "SIDE", "of_mistakes", "overlay"]
 
 MOST = 24
 COLUMNS = ("path", "crop", "for_predicted", "for_label")
-_SIDE = 160
+SIDE = 160
 _STRENGTH = 0.6  # of the colours over the photo, where a map is at its maximum
 _COLOURS = "inferno"  # as bright as strong, also in grey and for every kind of colour vision
 
@@ -87,7 +87,7 @@ def overlay(square: NDArray[np.uint8], map_: NDArray[np.float32]) -> Image.Image
     from matplotlib import colormaps
 
     photo = np.asarray(_sized(square), dtype=np.float32)
-    grown = Image.fromarray(map_).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    grown = Image.fromarray(map_).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     strength = np.clip(np.asarray(grown), 0, 1)
     colours = 255 * colormaps[_COLOURS](strength)[..., :3]
     share = (_STRENGTH * strength)[..., None]
@@ -97,4 +97,4 @@ def overlay(square: NDArray[np.uint8], map_: NDArray[np.float32]) -> Image.Image
 
 
 def _sized(square: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(square).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    return Image.fromarray(square).resize((SIDE, SIDE), Image.Resampling.LANCZOS)

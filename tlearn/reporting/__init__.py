@@ -22,7 +22,7 @@ from tlearn.reporting.plots import Plots
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["Report", "report"]
+__all__ = ["Plots", "Report", "report"]
 
 
 @dataclass(frozen=True)

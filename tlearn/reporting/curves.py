@@ -26,7 +26,8 @@ __all__ = [
     "temperature",
 ]
 
-TRAINED, CALIBRATED = "as trained", "calibrated"
+TRAINED = "as trained"
+CALIBRATED = "calibrated"
 _ABOUT = ["path", "split", "label", "predicted", "correct", "probability"]
 
 
