@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_CURVES", "confusion", "per_class", "precision_recall"]
 
 MOST_CURVES = len(canvas.COLOURS)  # more cannot be told apart
+_SOLID = 3  # curves
 _MOST_POINTS = 120
 _MOST_NUMBERS = 20  # classes up to which each cell says its number
 _ROW = 0.27  # inches
@@ -69,7 +70,7 @@ def precision_recall(curves: pd.DataFrame) -> Figure:
     drawn = Shown(figsize=(5.6, 4.2), layout="constrained")
     axes = drawn.add_subplot()
     names = list(dict.fromkeys(curves["class"]))[:MOST_CURVES]
-    for name, colour in zip(names, canvas.COLOURS, strict=False):
+    for place, (name, colour) in enumerate(zip(names, canvas.COLOURS, strict=False)):
         points = curves[curves["class"] == name]
         kept = np.unique(np.linspace(0, len(points) - 1, _MOST_POINTS).round().astype(int))
         points = points.iloc[kept]
@@ -79,6 +80,8 @@ def precision_recall(curves: pd.DataFrame) -> Figure:
             drawstyle="steps-post",
             color=colour,
             linewidth=1.5,
+            # The later ones dashed: not everyone sees six colours.
+            linestyle="-" if place < _SOLID else "--",
         )
         line[0].set_label(_plain_text(_short(name)))
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="recall", ylabel="precision")

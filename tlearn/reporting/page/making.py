@@ -33,7 +33,7 @@ def of(report: Report) -> dict[str, Any]:
         "recipe": report.run.recipe_text,
         "versions": report.run.versions,
         "facts": [
-            (name, str(info[key]))
+            (name, _moment(info[key]) if key == "created" else str(info[key]))
             for name, key in (
                 ("Seed", "seed"),
                 ("Created", "created"),
@@ -88,6 +88,11 @@ def command(info: dict[str, Any]) -> str:
         words.append("--no-group")
     words += ["--batch-size", str(info.get("batch_size")), "--seed", str(info.get("seed"))]
     return shlex.join(words)
+
+
+def _moment(written: object) -> str:
+    """To the minute, of a moment that `run.json` has in UTC."""
+    return str(written)[:16].replace("T", " ")
 
 
 def _option(name: str) -> str:
