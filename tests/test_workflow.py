@@ -92,6 +92,16 @@ def test_no_augmentation_and_no_nested_model_are_in_the_exported_model(run):
     assert model.output.dtype == "float32"
 
 
+def test_a_run_keeps_pictures_so_that_its_page_needs_no_photo(run, tmp_path):
+    wrong = run.predictions.query("split == 'test' and not correct")
+    assert set(wrong["path"]) <= set(run.thumbnails["path"])
+    assert set(run.overlays["path"]) == set(wrong["path"])
+    # At least one of each class that was right.
+    assert len(run.thumbnails) >= len(wrong) + len(run.class_names)
+    page = run.report().page(tmp_path / "report.html")
+    assert page.stat().st_size < 1_000_000
+
+
 def test_the_unfreeze_is_compared_with_the_frozen_head(run):
     assert run.stages["stage"].tolist() == ["head", "unfreeze"]
     assert run.info["validation"]["final"] >= run.info["validation"]["head"]
