@@ -267,6 +267,6 @@ def _predict(
     found = []
     with precisions.exact(), progress.task("Evaluating", total=total) as task:
         for images, _ in batches:
-            found.append(model.predict_on_batch(images))
+            found.append(model.predict_on_batch(images.numpy()))
             task.advance(len(images))
     return np.concatenate(found)
