@@ -25,7 +25,7 @@ LAYERS = (
     {"datasets", "export", "features", "runs"},
     {"crossing", "inspection", "prediction", "provenance", "reporting", "splits", "training_data"},
     {"jobs"},
-    {"labelling"},
+    {"labelling", "outcome"},
     {"checking"},
     {"choosing"},
     {"workflow"},
