@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tlearn.evaluation.intervals import wilson
+from tlearn.reporting import sureness
 from tlearn.reporting.doubts import doubtful
 from tlearn.reporting.matrix import ConfusionMatrix
 from tlearn.reporting.wording import count, decimal, duration, interval, percent, shown
@@ -72,6 +73,9 @@ def _headline(report: Report) -> RenderableType:
         facts.add_row(name, f"{100 * row.value:.1f} %", ends, meaning.format(**words))
     lines += [facts, Text(), Text(_gain(report))]
     lines += [Text(leak) for leak in _leaks(report)]
+    info = report.run.info
+    sure = sureness.calibration(info, report.split), sureness.threshold(info), sureness.scope(info)
+    lines += [Text(sentence) for sentence in sure if sentence]
     if report.split != "test":
         lines.append(
             Text(
