@@ -72,6 +72,7 @@ def of_job(job: jobs.Job, target: Target, *, seed: int = 0, progress: Progress =
     )
 
     temperature = fit(logits[held_out], labels[held_out])
+    progress.say(temperature.sentence)
     last_layer.divide(model, heads.LOGITS, temperature.value)
     before, after = _softmax(logits), _softmax(logits / temperature.value)
     # Its figures stand in the run whatever the split is that is reported.
