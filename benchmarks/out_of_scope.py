@@ -9,7 +9,8 @@ photos and of the others; `kib` is what the SavedModel has to carry for it. The 
 be where they were.
 
 Scores: max softmax (Hendrycks and Gimpel 2017), energy (Liu et al. 2020), k nearest neighbours of
-normalised features (Sun et al. 2022) and of features as they are, Mahalanobis (Lee et al. 2018, last
+normalised features (Sun et al. 2022), of features as they are, and of features divided by their
+standard deviations, Mahalanobis (Lee et al. 2018, last
 layer; the covariance shrunk by Ledoit and Wolf 2004, or towards its mean variance by half), of normalised
 features (Mueller and Hein 2025), relative (Ren et al. 2021), and of the 64 strongest directions.
 """
@@ -119,12 +120,15 @@ def scores(train: Array, labels: Array) -> dict[str, tuple[float, Score]]:
         found[f"neighbour {k}, normalised"] = (count * size, neighbours(train, k, unit))
     for k in (1, 5, 10):
         found[f"neighbour {k}"] = (count * size, neighbours(train, k))
-    for kept in (250, 500, 1000):
-        rows = np.random.default_rng(0).permutation(count)[:kept]
-        found[f"neighbour 1 of {kept}"] = (kept * size / 2, neighbours(train[rows], 1))
-    rows = scope.pick(labels, size)
-    bank = train[rows].astype(np.float16)
-    found["as shipped"] = (bank.size / 2, lambda one, _: scope.nearest(bank, one))
+    spread = scope.Known.of(train).spread
+    found["neighbour 1, scaled"] = (count * size, neighbours(train, 1, lambda one: one / spread))
+    for k in (1, 5):
+        found[f"neighbour {k}, scaled and normalised"] = (
+            count * size,
+            neighbours(train, k, lambda one: unit(one / spread)),
+        )
+    known = scope.Known.of(train[scope.pick(labels, size)])
+    found["as shipped"] = (known.bank.size / 2, lambda one, _: known.nearest(one))
     square = (size + classes) * size
     found["mahalanobis, Ledoit-Wolf"] = (square, mahalanobis(train, labels, shrunk))
     found["mahalanobis, halved"] = (square, mahalanobis(train, labels, halved))

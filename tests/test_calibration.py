@@ -200,17 +200,20 @@ def test_the_default_is_a_precision_of_95_percent() -> None:
 
 def test_what_lies_far_from_all_training_photos_is_unlike() -> None:
     generator = np.random.default_rng(0)
-    train, validation, strange = (
-        generator.normal(size=(300, 8)),
-        generator.normal(size=(100, 8)),
-        generator.normal(size=(20, 8)) + 9,
-    )
-    bank = train.astype(np.float16)
-    found = Scope(bank, scope.limit(scope.nearest(bank, validation)))
-    assert (found.distances(strange) > 1).all()
+    usual, strange = np.repeat([[3.0, 0.0], [0.0, 3.0]], 8, axis=1)
+    train, validation = (generator.normal(usual, size=(count, 16)) for count in (300, 100))
+    known = scope.Known.of(train)
+    found = Scope(known, scope.limit(known.nearest(validation)))
+    assert (found.distances(generator.normal(strange, size=(20, 16))) > 1).all()
     assert 0 < (found.distances(validation) > 1).sum() <= 5
-    assert found.distances(train.astype(np.float16)).max() < 0.05
-    assert found.distances(np.zeros((0, 8))).shape == (0,)
+    assert found.distances(train).max() < 0.05
+    assert found.distances(np.zeros((0, 16))).shape == (0,)
+
+
+def test_one_training_photo_and_dead_features_divide_by_nothing() -> None:
+    alone = scope.Known.of(np.zeros((1, 4)))
+    assert np.isfinite(alone.nearest(np.ones((2, 4)))).all()
+    assert alone.nearest(np.zeros((1, 4))).tolist() == [0]
 
 
 def test_of_new_photos_like_those_of_validation_at_most_the_share_is_flagged() -> None:

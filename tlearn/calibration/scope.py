@@ -1,8 +1,9 @@
 """What is unlike anything that was seen: how far a photo's features are from those of training.
 
-The distance is that to the nearest training photo, in the features that the head sees (as Sun et al.
-2022, "Out-of-distribution detection with deep nearest neighbors", but with k = 1 and the features as
-they are; docs/calibration.md compares it with what else there is).
+The distance is that to the nearest training photo, in the features that the head sees, each divided by
+how much it varies and all then brought to length 1 (as Sun et al. 2022, "Out-of-distribution detection
+with deep nearest neighbors", but for that division and with k = 1; docs/calibration.md compares it with
+what else there is).
 """
 
 from __future__ import annotations
@@ -13,14 +14,60 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["FLAGGED", "METHOD", "Scope", "limit", "nearest", "pick"]
+__all__ = ["FLAGGED", "Known", "METHOD", "Scope", "limit", "pick"]
 
-METHOD = "nearest training photo"
+METHOD = "nearest training photo, features scaled and normalised"
 FLAGGED = 0.05
 """The share of photos like those of validation that is flagged, as is usual where methods are compared."""
 
 _BANK_BYTES = 4 * 2**20
 _AT_ONCE = 1024
+_LEAST = 1e-3  # about what float16 rounds away of a direction
+
+
+@dataclass(frozen=True)
+class Known:
+    """Training photos to compare with.
+
+    Attributes:
+        bank: Their directions, float16 `(kept photos, features)`, each row of length 1.
+        spread: What features are divided by, float32 `(features,)`, above 0.
+    """
+
+    bank: NDArray[np.float16]
+    spread: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, features: ArrayLike) -> Known:
+        """From what the head sees of training photos.
+
+        Args:
+            features: `(kept photos, features)`.
+        """
+        seen = np.asarray(features, dtype=np.float32)
+        deviation = seen.std(axis=0)
+        # A part of the mean, lest one that hardly varies decides alone; of one photo nothing varies.
+        spread = (deviation + 0.1 * (deviation.mean() or 1.0)).astype(np.float32)
+        return cls(_directions(seen, spread).astype(np.float16), spread)
+
+    def nearest(self, features: ArrayLike) -> NDArray[np.float32]:
+        """The distance of photos to the nearest of these.
+
+        Args:
+            features: What the head sees of them, `(photos, features)`.
+
+        Returns:
+            Euclidean distances between directions, float32 `(photos,)`, 0 to 2.
+        """
+        known = self.bank.astype(np.float32)
+        lengths = (known**2).sum(axis=1)
+        asked = np.asarray(features, dtype=np.float32)
+        found = np.empty(len(asked), dtype=np.float32)
+        for start in range(0, len(asked), _AT_ONCE):
+            rows = _directions(asked[start : start + _AT_ONCE], self.spread)
+            squares = (rows**2).sum(axis=1) + (lengths - 2 * rows @ known.T).min(axis=1)
+            found[start : start + _AT_ONCE] = np.sqrt(np.maximum(squares, 0))
+        return found
 
 
 @dataclass(frozen=True)
@@ -28,11 +75,11 @@ class Scope:
     """What is needed to tell what is unlike anything seen.
 
     Attributes:
-        bank: Features of training photos, float16 `(kept photos, features)`.
-        limit: The Euclidean distance to the nearest of them above which a photo is unlike.
+        known: Training photos to compare with.
+        limit: The distance to the nearest of them above which a photo is unlike, above 0.
     """
 
-    bank: NDArray[np.float16]
+    known: Known
     limit: float
 
     def distances(self, features: ArrayLike) -> NDArray[np.float32]:
@@ -44,7 +91,7 @@ class Scope:
         Returns:
             float32 `(photos,)`, 0 or more, as multiples of the limit: above 1 a photo is unlike.
         """
-        return nearest(self.bank, features) / np.float32(self.limit)
+        return self.known.nearest(features) / np.float32(self.limit)
 
 
 def pick(labels: ArrayLike, features: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -70,27 +117,6 @@ def pick(labels: ArrayLike, features: int, *, seed: int = 0) -> NDArray[np.int64
     return rows
 
 
-def nearest(bank: NDArray[np.float16], features: ArrayLike) -> NDArray[np.float32]:
-    """The distance of photos to the nearest of a bank.
-
-    Args:
-        bank: `(kept photos, features)`.
-        features: `(photos, features)`.
-
-    Returns:
-        Euclidean distances, float32 `(photos,)`.
-    """
-    known = bank.astype(np.float32)
-    asked = np.asarray(features, dtype=np.float32)
-    lengths = (known**2).sum(axis=1)
-    found = np.empty(len(asked), dtype=np.float32)
-    for start in range(0, len(asked), _AT_ONCE):
-        rows = asked[start : start + _AT_ONCE]
-        squares = (rows**2).sum(axis=1) + (lengths - 2 * rows @ known.T).min(axis=1)
-        found[start : start + _AT_ONCE] = np.sqrt(np.maximum(squares, 0))
-    return found
-
-
 def limit(distances: ArrayLike, *, share: float = FLAGGED) -> float:
     """The distance above which a photo is called unlike.
 
@@ -114,4 +140,11 @@ def limit(distances: ArrayLike, *, share: float = FLAGGED) -> float:
         raise ValueError("A limit needs validation photos. Received: distances of 0 photos")
     place = min(len(ordered), int(np.ceil((len(ordered) + 1) * (1 - share))))
     # Copies of training photos are at distance 0; what is then unlike must still be farther.
-    return max(float(ordered[place - 1]), 1e-6)
+    return max(float(ordered[place - 1]), _LEAST)
+
+
+def _directions(features: NDArray[np.float32], spread: NDArray[np.float32]) -> NDArray[np.float32]:
+    scaled = features / spread
+    lengths = np.sqrt((scaled**2).sum(axis=1, keepdims=True))
+    directions: NDArray[np.float32] = scaled / np.maximum(lengths, np.float32(1e-6))
+    return directions

@@ -56,7 +56,9 @@ class Doubts(tf.Module):
         super().__init__()
         self._limits = limits
         if limits.scope is not None:
-            self.bank = tf.Variable(limits.scope.bank, trainable=False, name="known_photos")
+            known = limits.scope.known
+            self.bank = tf.Variable(known.bank, trainable=False, name="known_photos")
+            self.spread = tf.Variable(known.spread, trainable=False, name="spread")
 
     def __call__(self, probability: tf.Tensor, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
         """Doubt answers.
@@ -70,8 +72,11 @@ class Doubts(tf.Module):
         """
         found = {"unsure": probability < self._limits.threshold}
         if self._limits.scope is not None:
-            # The arithmetic of `calibration.scope.nearest`, so that both say the same.
-            known, asked = tf.cast(self.bank, tf.float32), tf.cast(features, tf.float32)
+            # The arithmetic of `calibration.scope.Known.nearest`, so that both say the same.
+            known = tf.cast(self.bank, tf.float32)
+            asked = tf.cast(features, tf.float32) / self.spread
+            length = tf.sqrt(tf.reduce_sum(asked**2, axis=1, keepdims=True))
+            asked /= tf.maximum(length, 1e-6)
             lengths = tf.reduce_sum(known**2, axis=1)
             nearest = tf.reduce_min(lengths - 2 * tf.matmul(asked, known, transpose_b=True), axis=1)
             squares = tf.reduce_sum(asked**2, axis=1) + nearest

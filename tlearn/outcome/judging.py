@@ -65,7 +65,7 @@ def of_job(job: jobs.Job, target: Target, *, seed: int = 0, progress: Progress =
     photos = photos.sort_values("split", ascending=False, kind="stable").reset_index(drop=True)
     held_out = (photos["split"] == "validation").to_numpy()
     labels = pd.Index(names, dtype=object).get_indexer(pd.Index(photos["label"].astype(object)))
-    known = looking.bank(job, seed=seed, progress=progress)
+    known = looking.known_photos(job, seed=seed, progress=progress)
     model = export.as_float32(job.model)
     logits, distances = looking.logits_and_distances(
         model, known, job.in_order(photos), len(photos), progress=progress
@@ -126,7 +126,7 @@ def of_job(job: jobs.Job, target: Target, *, seed: int = 0, progress: Progress =
                 "method": scope.METHOD,
                 "flagged": scope.FLAGGED,
                 "threshold": reach.limit,
-                "bank": len(known),
+                "bank": len(known.bank),
                 "validation": _share(predictions["unlike"][held_out]),
                 "test": _share(predictions["unlike"][of_test]) if of_test.any() else None,
             },

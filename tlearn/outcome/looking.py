@@ -14,14 +14,14 @@ from tlearn.calibration import scope
 from tlearn.networks import last_layer
 from tlearn.progress import SILENT, Progress
 
-__all__ = ["bank", "logits_and_distances"]
+__all__ = ["known_photos", "logits_and_distances"]
 
 _AT_ONCE = 64
 
 
 def logits_and_distances(
     model: keras.Model,
-    known: NDArray[np.float16],
+    known: scope.Known,
     batches: Any,
     total: int,
     *,
@@ -31,14 +31,14 @@ def logits_and_distances(
 
     Args:
         model: A classifier whose last layer with weights is named `heads.LOGITS`.
-        known: Features of training photos, as `bank` gives them.
+        known: Training photos to compare with, as `known_photos` gives them.
         batches: Of `(photos, labels)`.
         total: How many photos they hold.
         progress: Who watches.
 
     Returns:
-        Logits, float32 `(photos, classes)`, and the Euclidean distance to the nearest of `known`,
-        float32 `(photos,)`.
+        Logits, float32 `(photos, classes)`, and the distance to the nearest of `known`, float32
+        `(photos,)`.
     """
     reader = keras.Model(model.inputs, list(last_layer.around(model, heads.LOGITS)))
     logits, distances = [], []
@@ -46,15 +46,15 @@ def logits_and_distances(
         for images, _ in batches:
             features, given = reader.predict_on_batch(images)
             logits.append(given)
-            distances.append(scope.nearest(known, features))
+            distances.append(known.nearest(features))
             task.advance(len(images))
     return np.concatenate(logits), np.concatenate(distances)
 
 
-def bank(job: jobs.Job, *, seed: int = 0, progress: Progress = SILENT) -> NDArray[np.float16]:
-    """What the trained model's head sees of training photos, as they are.
+def known_photos(job: jobs.Job, *, seed: int = 0, progress: Progress = SILENT) -> scope.Known:
+    """Training photos to compare others with, by what the trained model's head sees of them.
 
-    Only a part of them is looked at, see `scope.pick`; and where frozen features are kept, only what
+    They are not augmented. Only a part of them is looked at, see `scope.pick`; and where frozen features are kept, only what
     is behind them is run.
 
     Args:
@@ -63,7 +63,7 @@ def bank(job: jobs.Job, *, seed: int = 0, progress: Progress = SILENT) -> NDArra
         progress: Who watches.
 
     Returns:
-        `(photos, features)`.
+        The photos.
     """
     last = job.stages[-1]
     opened, material = job.kept.plain(last), job.kept(last)
@@ -83,4 +83,4 @@ def bank(job: jobs.Job, *, seed: int = 0, progress: Progress = SILENT) -> NDArra
         for inputs in batches:
             found.append(np.asarray(reader.predict_on_batch(inputs), np.float32))
             task.advance(len(inputs))
-    return np.concatenate(found).astype(np.float16)
+    return scope.Known.of(np.concatenate(found))
