@@ -9,7 +9,6 @@ import typer
 from rich.text import Text
 
 from tlearn.cli import completion, display, quieting, targets
-from tlearn.prediction.answers import UNSURE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +156,7 @@ def _row(answer: dict) -> tuple[object, ...]:
         reason = Text(display.cell(answer["error"]), style="yellow")
         return answer["path"], Text("unreadable", style="yellow"), "", reason
     unsure, unlike = answer.get("unsure") is True, answer.get("unlike") is True
-    label = Text(UNSURE, style="yellow") if unsure else Text(display.cell(answer["label"]))
+    label = Text(display.cell(answer["answer" if unsure else "label"]), "yellow" if unsure else "")
     if unlike:
         label.append("\nunlike any seen", style="yellow")
     others = []
