@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,8 @@ from tlearn import heads
 from tlearn.calibration import Limits, Scope
 from tlearn.calibration.scope import Known
 from tlearn.errors import ExportError
-from tlearn.export import export, verify
+from tlearn.export import doubts_check, export
+from tlearn.export.verification import ask, compare
 from tlearn.networks import last_layer
 from tlearn.prediction.trained import predict
 
@@ -150,7 +152,7 @@ def test_it_is_unsure_where_neither_keras_nor_tlearn_can_be_imported(
     assert ran.stdout.strip() == "[True, False] [False, False, True]"
 
 
-def test_a_true_export_is_verified_with_its_doubts(
+def test_an_export_is_verified_with_its_doubts_and_others_are_found_out(
     model: keras.Model,
     limits: Limits,
     directory: Path,
@@ -158,27 +160,17 @@ def test_a_true_export_is_verified_with_its_doubts(
     jpegs: list[bytes],
 ) -> None:
     known, expected = answers_of(model, jpegs), doubts(model, limits, jpegs)
-    assert verify(directory, examples, known, CLASSES, doubts=expected) < 1e-4
+    said = ask(directory, examples)
+    assert compare(said, examples, known, CLASSES) < 1e-4
+    doubts_check.compare(said, examples, expected)
     turned = expected.assign(unsure=~expected["unsure"])
     with pytest.raises(ExportError, match=r"doubts other photos.*: 12 of 12"):
-        verify(directory, examples, known, CLASSES, doubts=turned)
+        doubts_check.compare(said, examples, turned)
     nearer = expected.assign(distance=expected["distance"] / 2)
     with pytest.raises(ExportError, match=r"doubts other photos"):
-        verify(directory, examples, known, CLASSES, doubts=nearer)
-
-
-def test_an_export_that_says_nothing_of_doubts_is_found_out(
-    model: keras.Model, limits: Limits, examples: pd.DataFrame, jpegs: list[bytes], tmp_path: Path
-) -> None:
-    export(model, CLASSES, tmp_path / "saved", image_size=SIZE, resize_mode="pad")
+        doubts_check.compare(said, examples, nearer)
     with pytest.raises(ExportError, match="does not say which answers are unsure"):
-        verify(
-            tmp_path / "saved",
-            examples,
-            answers_of(model, jpegs),
-            CLASSES,
-            doubts=doubts(model, limits, jpegs),
-        )
+        doubts_check.compare(dataclasses.replace(said, unsure=None), examples, expected)
 
 
 def test_without_a_scope_there_is_a_threshold_only(model: keras.Model, tmp_path: Path) -> None:

@@ -71,9 +71,10 @@ def scope(info: Mapping[str, Any]) -> str | None:
     seen = found.get("test") or found.get("validation")
     if not seen:
         return None
+    split = "test" if found.get("test") else "validation"
     return (
-        f"{seen['unlike']:,} of {seen['photos']:,} {'test' if found['test'] else 'validation'} "
-        "photos are farther from the training photos than 95 % of validation: unlike."
+        f"Unlike anything in training: {seen['unlike']:,} of {seen['photos']:,} {split} photos, by a "
+        f"limit that flags {100 * found['flagged']:.3g} % of such photos on average."
     )
 
 
