@@ -11,6 +11,7 @@ import run_folders
 from sklearn.metrics import log_loss
 
 from tlearn.calibration import (
+    Limits,
     Scope,
     Target,
     calibrated,
@@ -238,6 +239,19 @@ def test_rare_classes_are_among_the_photos_that_are_kept_to_compare_with() -> No
     assert (labels[rows] == "rare").sum() == 20
     np.testing.assert_array_equal(rows, scope.pick(labels, 2048))
     assert len(scope.pick(labels[:50], 8)) == 50
+
+
+def test_limits_reach_another_process_by_a_file(tmp_path: Path) -> None:
+    known = scope.Known.of(np.random.default_rng(0).normal(size=(5, 4)))
+    for given in (Limits(1.5, 0.8, Scope(known, 0.7)), Limits(threshold=0.5)):
+        given.write(tmp_path / "limits.npz")
+        read = Limits.read(tmp_path / "limits.npz")
+        assert (read.temperature, read.threshold) == (given.temperature, given.threshold)
+        assert (read.scope is None) == (given.scope is None)
+    Limits(1.5, 0.8, Scope(known, 0.7)).write(tmp_path / "limits.npz")
+    again = Limits.read(tmp_path / "limits.npz").scope
+    asked = np.ones((2, 4))
+    np.testing.assert_array_equal(again.distances(asked), Scope(known, 0.7).distances(asked))
 
 
 def a_run(root: Path, skill: float) -> object:

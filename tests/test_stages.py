@@ -238,8 +238,12 @@ def test_training_data_may_differ_by_stage():
 
 def test_every_photo_of_an_epoch_is_seen_also_those_of_the_last_partial_batch():
     notes: list[str] = []
+    advanced: list[int] = []
 
     class Counter(Task):
+        def advance(self, steps: int = 1) -> None:
+            advanced.append(steps)
+
         def note(self, text: str) -> None:
             notes.append(text)
 
@@ -269,7 +273,9 @@ def test_every_photo_of_an_epoch_is_seen_also_those_of_the_last_partial_batch():
         progress=Listener(),
     )
     assert seen == 50
-    assert len(notes) == 5  # four batches, and the epoch's end
+    assert advanced == [1] * 4
+    # How training stands after the last batch is said however soon it comes, then the epoch's end.
+    assert ["validation" in note for note in notes[-2:]] == [False, True]
 
 
 def test_an_epoch_that_an_error_ends_is_not_shown_as_finished():

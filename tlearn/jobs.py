@@ -235,7 +235,7 @@ class Job:
         model = self.model if material is None else material.model
         batches = self.in_order(self.validation) if material is None else material.validation
         with precisions.exact():
-            found = [model.predict_on_batch(inputs) for inputs, _ in batches]
+            found = [model.predict_on_batch(inputs.numpy()) for inputs, _ in batches]
         return np.concatenate(found)
 
     def material(self, stage: stages.Stage) -> Material:

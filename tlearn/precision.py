@@ -68,6 +68,12 @@ def exact() -> Iterator[None]:
 
     For numbers that are reported and compared. On a CPU it changes nothing.
     """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        with jax.default_matmul_precision("highest"):
+            yield
+        return
     import tensorflow as tf
 
     before = tf.config.experimental.tensor_float_32_execution_enabled()
@@ -79,6 +85,12 @@ def exact() -> Iterator[None]:
 
 
 def _gpu_capabilities() -> list[tuple[int, int]]:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        gpus = [device for device in jax.devices() if device.platform == "gpu"]
+        numbers = (str(gpu.compute_capability).partition(".") for gpu in gpus)
+        return [(int(major), int(minor or 0)) for major, _, minor in numbers]
     import tensorflow as tf
 
     details = (

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import re
 import time
 
+import keras
 import pandas as pd
 
 from tlearn.datasets.dataset import SPLITS, Dataset
-from tlearn.version import __version__
+from tlearn.version import __version__, installed
 
 __all__ = ["Clock", "in_words", "of_dataset", "of_stages", "run_name", "versions"]
 
@@ -80,6 +80,14 @@ def of_stages(stages: pd.DataFrame) -> dict[str, float]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of tlearn, Python and the packages that decide what comes out."""
-    found = {"tlearn": __version__, "python": platform.python_version()}
-    return found | {package: importlib.metadata.version(package) for package in _RECORDED}
+    """The versions of tlearn, Python and the packages that decide what comes out.
+
+    With `backend`, what Keras computes by. A package that is not installed is not there.
+    """
+    found = {package: installed(package) for package in _RECORDED}
+    return {
+        "tlearn": __version__,
+        "python": platform.python_version(),
+        **{package: version for package, version in found.items() if version},
+        "backend": keras.backend.backend(),
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -21,6 +20,7 @@ from tlearn.errors import DecodeError
 from tlearn.files import register
 from tlearn.hushing import hushed
 from tlearn.progress import SILENT, Progress
+from tlearn.version import installed
 
 __all__ = ["scan"]
 
@@ -86,7 +86,7 @@ def scan(paths: Sequence[str | Path], *, progress: Progress = SILENT) -> pd.Data
 @functools.cache
 def _kind() -> str:
     """Another decoder may read other files: what one found says nothing of another."""
-    versions = [importlib.metadata.version(name) for name in ("pillow", "tensorflow")]
+    versions = [str(installed(name)) for name in ("pillow", "tensorflow")]
     heic = importlib.util.find_spec("pillow_heif") is not None
     return " ".join(["file 1", *versions, "heic" if heic else ""])
 

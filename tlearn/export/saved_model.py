@@ -23,6 +23,7 @@ import tensorflow as tf
 from tlearn.calibration import Limits
 from tlearn.errors import ExportError
 from tlearn.export import doubting
+from tlearn.export.by_tensorflow import export_elsewhere
 from tlearn.export.verification import verify
 from tlearn.files import atomic
 from tlearn.files.labels import labels_to_text
@@ -130,12 +131,24 @@ def export(
     ```
     """
     _require_fit(model, class_names, image_size)
-    directory = Path(directory)
+    directory = Path(directory).absolute()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ExportError(
             "The place for the SavedModel is taken. Expected a folder that is absent or empty: "
             f"choose another, or remove what is there. Received: directory={str(directory)!r}"
         )
+    if keras.backend.backend() != "tensorflow":
+        export_elsewhere(
+            as_float32(model),
+            {
+                "class_names": list(class_names),
+                "directory": str(directory),
+                "image_size": image_size,
+                "resize_mode": resize_mode,
+            },
+            limits,
+        )
+        return
     unfinished = atomic.hidden_sibling(directory)
     try:
         unfinished.mkdir(parents=True)

@@ -2,7 +2,7 @@
 
 On a CPU the part is written out as a graph without variables. LiteRT runs it where on the first photos
 it gives what TensorFlow gives and is quicker. Otherwise, and on a GPU, TensorFlow runs that graph, in
-which it folds BatchNorm into the convolutions.
+which it folds BatchNorm into the convolutions. Under another backend than TensorFlow, Keras runs it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Trunk:
         warn: Told in a sentence when LiteRT is not used though it could be.
 
     Attributes:
-        engine: What runs it: `"litert"` or `"tensorflow"`. Settled by the first call.
+        engine: What runs it: `"litert"`, `"tensorflow"`, or the name of Keras's other backend. Settled by
+            the first call.
         difference: The largest difference between LiteRT and TensorFlow on the first photos, as
             a share of the largest feature; `None` where they were not compared.
     """
@@ -74,6 +75,7 @@ class Trunk:
         self._photos = photos
         self._model, self._outputs = model, tuple(outputs)
         self._run: Engine | None = None
+        self._most = 0  # photos in a batch so far
 
     def __call__(self, images: Array) -> list[Array]:
         """Run it.
@@ -101,6 +103,8 @@ class Trunk:
 
     def _chosen(self, images: Array) -> Engine:
         """The engine, after it has been compared on the first photos."""
+        if keras.backend.backend() != "tensorflow":
+            return self._by_keras()
         whole = _without_variables(self._model, self._outputs)
 
         def plain(images: Array) -> Answers:
@@ -129,6 +133,23 @@ class Trunk:
             return plain
         self.engine = "litert"
         return quick
+
+    def _by_keras(self) -> Engine:
+        """The part as a model of its own, compiled by the backend that Keras is set to."""
+        self.engine = keras.backend.backend()
+        part = keras.Model(self._model.inputs, list(self._outputs))
+
+        def run(images: Array) -> Answers:
+            count = len(images)
+            self._most = max(self._most, count)
+            # A batch of another size would be compiled anew.
+            missing = self._most - count
+            if missing:
+                images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+            found = keras.tree.flatten(part.predict_on_batch(images))
+            return lambda: [np.asarray(one, np.float32)[:count] for one in found]
+
+        return run
 
 
 def _seconds(engine: Engine, sample: Array) -> float:

@@ -34,7 +34,8 @@ def folded(model: keras.Model, start: Any, end: Any) -> keras.Model:
 
     Returns:
         A functional model from `start` to `end`. Under a mixed policy nothing is folded, since
-        factors near zero would be lost in 16 bits.
+        factors near zero would be lost in 16 bits; nor on another backend than TensorFlow, whose
+        compiler does it.
     """
     readers = graph.consumers(model)
     waiting: dict[int, tuple[Any, Any]] = {}  # a convolution's new output: itself, and its input
@@ -117,7 +118,8 @@ class Folded(keras.layers.Layer):
 
 def _is_foldable(layer: Any) -> bool:
     return (
-        isinstance(layer, _CONVOLUTIONS)
+        keras.backend.backend() == "tensorflow"
+        and isinstance(layer, _CONVOLUTIONS)
         and layer.built
         and layer.activation is keras.activations.linear
         and layer.compute_dtype == layer.variable_dtype == "float32"

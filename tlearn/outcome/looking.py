@@ -44,7 +44,7 @@ def logits_and_distances(
     logits, distances = [], []
     with precisions.exact(), progress.task("Evaluating", total=total) as task:
         for images, _ in batches:
-            features, given = reader.predict_on_batch(images)
+            features, given = reader.predict_on_batch(images.numpy())
             logits.append(given)
             distances.append(known.nearest(features))
             task.advance(len(images))
@@ -73,7 +73,7 @@ def known_photos(job: jobs.Job, *, seed: int = 0, progress: Progress = SILENT) -
     rows = scope.pick(job.train["label"], int(seen.shape[-1]), seed=seed)
     if opened is None or material is None:
         photos = job.train.iloc[rows].reset_index(drop=True)
-        batches = (images for images, _ in job.in_order(photos))
+        batches = (images.numpy() for images, _ in job.in_order(photos))
     else:
         parts = np.array_split(rows, max(1, -(-len(rows) // _AT_ONCE)))
         kept = opened[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tlearn.stages.material import Batches
 from tlearn.stages.stage import Stage
@@ -44,6 +45,6 @@ def one_hot(batches: Batches, classes: int) -> Batches:
         return batches
 
     def encode(inputs: Any, labels: Any, *weights: Any) -> tuple[Any, ...]:
-        return (inputs, keras.ops.one_hot(labels, classes), *weights)
+        return (inputs, tf.one_hot(labels, classes), *weights)
 
     return batches.map(encode)

@@ -15,6 +15,9 @@ from tlearn.stages.stage import Stage
 
 __all__ = ["AfterEpoch", "Average", "Best", "History", "KeepBest", "PhotosSeen"]
 
+# Seconds between two looks at how it goes.
+_NOTE_EVERY = 0.2
+
 AfterEpoch = Callable[[Stage, Mapping[str, Any]], None]
 
 
@@ -24,11 +27,13 @@ class PhotosSeen(keras.metrics.Metric):
 
     def __init__(self, name: str = "photos", **settings: Any) -> None:
         super().__init__(name=name, **settings)
-        self.seen = self.add_variable((), initializer="zeros", dtype="int64", name="seen")
+        self.seen = self.add_variable(
+            (), initializer="zeros", dtype=keras.backend.standardize_dtype(int), name="seen"
+        )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count one batch."""
-        self.seen.assign_add(keras.ops.cast(keras.ops.shape(y_true)[0], "int64"))
+        self.seen.assign_add(keras.ops.cast(keras.ops.shape(y_true)[0], self.seen.dtype))
 
     def result(self) -> Any:
         """The number of photos since the last reset."""
@@ -166,6 +171,7 @@ class History(keras.callbacks.Callback):
         self._task: Task | None = None
         self._started = 0.0
         self._trained = 0.0
+        self._noted = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Begin the epoch's task."""
@@ -179,13 +185,18 @@ class History(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Advance the task by one batch."""
-        self._trained = time.perf_counter() - self._started
-        if self._task is None or not logs:
+        if self._task is not None:
+            self._task.advance()
+        now = time.perf_counter()
+        last = batch + 1 == self._steps
+        # To read a number waits for the device, which is then idle until the next batch is there.
+        if self._task is None or not logs or (now < self._noted + _NOTE_EVERY and not last):
             return
-        self._task.advance()
+        photos, loss, accuracy = (float(logs[name]) for name in ("photos", "loss", "accuracy"))
+        self._noted = time.perf_counter()
+        self._trained = self._noted - self._started
         self._task.note(
-            f"{float(logs['photos']) / self._trained:.0f} photos/s"
-            f"  loss {float(logs['loss']):.3f}  accuracy {float(logs['accuracy']):.3f}"
+            f"{photos / self._trained:.0f} photos/s  loss {loss:.3f}  accuracy {accuracy:.3f}"
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
