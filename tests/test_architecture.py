@@ -34,7 +34,7 @@ LAYERS = (
         "training_data",
     },
     {"jobs"},
-    {"labelling"},
+    {"labelling", "outcome"},
     {"checking"},
     {"choosing"},
     {"workflow"},

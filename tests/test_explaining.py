@@ -52,6 +52,14 @@ def test_a_frozen_network_has_maps_too() -> None:
     assert ClassActivation(model)(red_and_blue(), [0]).max() == 1
 
 
+def test_a_head_that_looks_at_several_depths_has_maps_of_the_last() -> None:
+    pixels = keras.Input((32, 32, 3))
+    first = keras.layers.AveragePooling2D(2)(pixels)
+    last = keras.layers.AveragePooling2D(4)(first)
+    model = heads.attach(keras.Model(pixels, last), 2, depths=[first])
+    assert ClassActivation(model)(red_and_blue(), [0]).shape == (1, 4, 4)
+
+
 def test_a_photo_with_nothing_that_speaks_for_a_class_has_an_empty_map() -> None:
     assert ClassActivation(patches())(np.zeros((1, 32, 32, 3)), [0]).max() == 0
 

@@ -39,19 +39,30 @@ class Temperature:
     mistakes: int
     at_bound: bool
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in words."""
+        told = f"Temperature {self.value:.2f}, from {self.photos:,} validation photos"
+        if not self.mistakes:
+            return f"{told}; without a mistake among them they hardly tell how sure is too sure."
+        if self.at_bound:
+            return f"{told}; it is at the end of what is allowed: look at the reliability."
+        return f"{told}."
 
-def fit(logits: ArrayLike, labels: ArrayLike) -> Temperature:
+
+def fit(logits: ArrayLike, labels: ArrayLike, *, spread: float = _SPREAD) -> Temperature:
     """Find the temperature under which the labels are the most likely.
 
     It minimises the negative log likelihood, as Guo et al. do, plus one weak term, `log(T)² / (2
-    log(2)²)`, which says before any photo is seen that T is 1 within a factor of two or so. Hundreds
+    spread²)`, which says before any photo is seen that T is 1 within a factor of two or so. Hundreds
     of photos outvote it; with ten, or where the model makes no mistake on them and the likeliest T
-    would be 0, it keeps T near 1.
+    would be 0, it keeps T near 1 (docs/calibration.md has the numbers).
 
     Args:
         logits: What the model gives before its softmax, or the logarithms of its probabilities,
             which is the same but for a summand, `(photos, classes)`.
         labels: The true classes by number, int `(photos,)`. Photos of validation, never of the test.
+        spread: How far log(T) may be expected from 0; infinite for the likelihood alone.
 
     Returns:
         The temperature. Of no photos it is 1.
@@ -83,7 +94,7 @@ def fit(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     def loss(log_temperature: float) -> float:
         cold = math.exp(-log_temperature)
         fitting = float((logsumexp(scores * cold, axis=1) - of_truth * cold).sum())
-        return fitting + log_temperature**2 / (2 * _SPREAD**2)
+        return fitting + log_temperature**2 / (2 * spread**2)
 
     low, high = math.log(_COLDEST), math.log(_HOTTEST)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})

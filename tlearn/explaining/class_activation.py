@@ -47,7 +47,12 @@ class ClassActivation:
                 "Grad-CAM needs a feature map with height and width before the head, and this "
                 f"network has none. Received: model.name={model.name!r}"
             )
-        self._model = keras.Model(model.input, [features, model.get_layer(LOGITS).output])
+        # Nothing is added to the map; the gradient of what is added is that of the map.
+        probe = keras.Input(batch_shape=features.shape, dtype=features.dtype)
+        given = {id(model.input): model.input, id(features): features + probe}
+        logits = graph.part(model, given, [model.get_layer(LOGITS).output])[0]
+        self._model = keras.Model([model.input, probe], [features, logits])
+        self._shape = tuple(features.shape[1:])
 
     def __call__(self, images: ArrayLike, classes: ArrayLike) -> NDArray[np.float32]:
         """Look at photos, each for one class.
@@ -60,17 +65,38 @@ class ClassActivation:
             float32 `(photos, height, width)` of the last feature map, 0..1: each scaled to its own
             maximum. All 0 where nothing speaks for the class.
         """
-        pixels = tf.convert_to_tensor(np.asarray(images, dtype=np.float32))
-        chosen = tf.convert_to_tensor(np.asarray(classes, dtype=np.int32))
-        with precisions.exact(), tf.GradientTape() as tape:
-            tape.watch(pixels)  # what is frozen is recorded for nothing less
-            features, logits = self._model(pixels, training=False)
-            asked = tf.gather(logits, chosen, batch_dims=1)
-        gradient = tape.gradient(asked, features)  # (photos, height, width, channels)
-        weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-        maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1)).numpy()
+        pixels = np.asarray(images, dtype=np.float32)
+        with precisions.exact():
+            features, gradient = self._looked(pixels, np.asarray(classes, dtype=np.int32))
+        weights = gradient.mean(axis=(1, 2), keepdims=True)  # (photos, 1, 1, channels)
+        maps = np.maximum((weights * features).sum(axis=-1), 0)
         top = maps.max(axis=(1, 2), keepdims=True)
         return np.divide(maps, top, out=np.zeros_like(maps), where=top > 0)
+
+    def _looked(self, pixels: NDArray[np.float32], classes: NDArray[np.int32]) -> tuple[Any, Any]:
+        """The feature maps and the gradients of the logits, by whatever computes for Keras."""
+        probe = np.zeros((len(pixels), *self._shape), np.float32)
+        rows = np.arange(len(classes))
+        if keras.backend.backend() == "jax":
+            import jax
+
+            trained = [one.value for one in self._model.trainable_variables]
+            others = [one.value for one in self._model.non_trainable_variables]
+
+            def asked(added: Any) -> Any:
+                (features, logits), _ = self._model.stateless_call(
+                    trained, others, [pixels, added], training=False
+                )
+                return logits[rows, classes].sum(), features
+
+            gradient, features = jax.grad(asked, has_aux=True)(probe)
+            return np.asarray(features), np.asarray(gradient)
+        added = tf.convert_to_tensor(probe)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(added)
+            features, logits = self._model([tf.convert_to_tensor(pixels), added], training=False)
+            chosen = tf.gather_nd(logits, np.stack([rows, classes], axis=1))
+        return features.numpy(), tape.gradient(chosen, added).numpy()
 
 
 def last_map(model: keras.Model) -> Any:

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tlearn.reporting import sentences
+from tlearn.reporting import sentences, sureness
 from tlearn.reporting.doubts import doubtful
 from tlearn.reporting.matrix import ConfusionMatrix
 from tlearn.reporting.wording import decimal, duration, interval, percent, shown
@@ -61,6 +61,9 @@ def _headline(report: Report) -> RenderableType:
         facts.add_row(name, f"{100 * row.value:.1f} %", ends, meaning.format(**words))
     lines += [facts, Text(), Text(sentences.gain(report))]
     lines += [Text(leak) for leak in sentences.leaks(report)]
+    info = report.run.info
+    sure = sureness.calibration(info, report.split), sureness.threshold(info), sureness.scope(info)
+    lines += [Text(sentence) for sentence in sure if sentence]
     lines += [Text(caveat) for caveat in sentences.caveats(report)]
     skipped = f"{len(report.skipped):,} files were skipped; see below."
     lines.append(Text(skipped if len(report.skipped) else "No file was skipped."))

@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from tlearn.evaluation.ranked import average_precision
 from tlearn.plotting.svg import svg
-from tlearn.reporting.curves import CALIBRATED, TRAINED, temperature
+from tlearn.reporting import sureness
+from tlearn.reporting.curves import temperature
 from tlearn.reporting.wording import decimal, duration, interval, percent
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def trust(report: Report) -> dict[str, Any]:
         f"{row['coverage']} % answered, {row['accuracy']} % of those right" for row in covered
     )
     divided = temperature(report)
-    found = report.run.info.get("calibration") or {}
+    about = report.run.info
+    found = about.get("calibration") or {}
     return {
         "reliability": Markup(svg(report.plot.reliability(), "reliability", told, text)),
         "coverage": Markup(
@@ -82,7 +84,9 @@ def trust(report: Report) -> dict[str, Any]:
             for key, (name, about) in _SCORES.items()
             if key in (found.get("before") or {}) and key in (found.get("after") or {})
         ],
-        "names": (TRAINED, CALIBRATED),
+        "sentences": [
+            told for told in (sureness.threshold(about), sureness.scope(about)) if told is not None
+        ],
     }
 
 
