@@ -47,14 +47,16 @@ def by_importance(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         All mistakes and four right ones of each class. In turns: the surest mistake of each cell
-        of the confusion matrix and the surest right photo of each class, then the second of each,
-        and so on; so that a budget leaves out the tenth of a kind before the first of another.
+        of the confusion matrix and the surest right photo of each class, the most frequent kinds
+        first, then the second of each, and so on; so that a budget leaves out the tenth of a kind before the first of another.
     """
     ordered = predictions.sort_values("probability", ascending=False, kind="stable")
-    turn = ordered.groupby(["label", "predicted"], sort=False).cumcount()
-    wanted = (~ordered["correct"].astype(bool)) | (turn < _RIGHT)
-    order = turn[wanted].sort_values(kind="stable").index
-    return ordered.loc[order].reset_index(drop=True)
+    kinds = ordered.groupby(["label", "predicted"], sort=False)["path"]
+    turn = kinds.cumcount()
+    order = ordered.assign(turn=turn, rare=-kinds.transform("size"))
+    wanted = order[(~order["correct"].astype(bool)) | (turn < _RIGHT)]
+    wanted = wanted.sort_values(["turn", "rare"], kind="stable")
+    return predictions.loc[wanted.index].reset_index(drop=True)
 
 
 def _table(rows: list[tuple[str, bytes]]) -> pd.DataFrame:
