@@ -142,13 +142,19 @@ def test_the_command_makes_the_run_again(report: Report, tmp_path: Path) -> None
     from tlearn.reporting.page.making import command
 
     info = {
-        "arguments": {"dataset": "my photos/", "backbone": "efficientnet", "group": False},
+        "arguments": {
+            "dataset": "my photos/",
+            "backbone": "efficientnet",
+            "group": False,
+            "target_precision": 0.99,
+        },
         "recipe_options": {"epochs": 3, "mirror": False},
         "batch_size": 32,
         "seed": 7,
     }
     assert command(info) == (
-        "tlearn finetune --dataset 'my photos/' --backbone efficientnet --epochs 3 --no-mirror "
+        "tlearn finetune --dataset 'my photos/' --backbone efficientnet "
+        "--target-precision 0.99 --epochs 3 --no-mirror "
         "--no-group --batch-size 32 --seed 7"
     )
     # What has no option stands in the run's own recipe.

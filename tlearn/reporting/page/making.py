@@ -10,7 +10,18 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "of"]
 
-_TEXT = ("dataset", "backbone", "recipe", "validation", "test", "data_dir", "corrections", "memory")
+_TEXT = (
+    "dataset",
+    "backbone",
+    "recipe",
+    "validation",
+    "test",
+    "data_dir",
+    "corrections",
+    "memory",
+    "target_precision",
+    "target_coverage",
+)
 # Arguments of a recipe that are options of the command line; others were given in Python.
 _OPTIONS = {
     "epochs",
