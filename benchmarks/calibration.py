@@ -3,6 +3,7 @@
     python benchmarks/calibration.py RUN...
 
 All of it is read from the run folders, without TensorFlow. `before` and `after` are on the test photos;
+`by_chance` is the calibration error that exactly true probabilities would have on so many photos;
 `at_coverage` is the accuracy when only the surest 90 % and 80 % of them are answered. `rules` divides the
 validation and test photos at random into two halves, over and over; a threshold for a precision of 95 %
 (98 %) is chosen on one half, by the estimate or by the lower end of its interval, and tried on the other:
@@ -76,6 +77,21 @@ def few_photos(logits: Array, labels: Array) -> dict[str, Any]:
     return answer
 
 
+def by_chance(probabilities: Array) -> dict[str, float]:
+    """The mean calibration errors if every probability were exactly true."""
+    generator = np.random.default_rng(0)
+    steps = probabilities.cumsum(axis=1)
+    steps /= steps[:, -1:]
+    found = []
+    for _ in range(REPEATS // 4):
+        labels = (steps < generator.random((len(steps), 1))).sum(axis=1)
+        found.append(calibration.scores(probabilities, labels))
+    return {
+        name: round(float(np.mean([one[name] for one in found])), 4)
+        for name in ("ece", "adaptive_ece")
+    }
+
+
 def judged(run: runs.Run) -> dict[str, Any]:
     said, found = run.predictions, run.info["calibration"]
     test = said[said["split"] == "test"]
@@ -89,6 +105,7 @@ def judged(run: runs.Run) -> dict[str, Any]:
         "photos": {split: int((said["split"] == split).sum()) for split in ("validation", "test")},
         "temperature": found["temperature"],
         **{when: found[when] for when in ("before", "after", "validation")},
+        "by_chance": by_chance(test[names].to_numpy(dtype=np.float64)),
         "at_coverage": {
             str(share): table[table["coverage"] >= share]
             .iloc[0][["coverage", "threshold", "accuracy", "low", "high"]]

@@ -9,10 +9,10 @@ photos and of the others; `kib` is what the SavedModel has to carry for it. The 
 be where they were.
 
 Scores: max softmax (Hendrycks and Gimpel 2017), energy (Liu et al. 2020), k nearest neighbours of
-normalised features (Sun et al. 2022), of features as they are, and of features divided by their
-standard deviations, Mahalanobis (Lee et al. 2018, last
-layer; the covariance shrunk by Ledoit and Wolf 2004, or towards its mean variance by half), of normalised
-features (Mueller and Hein 2025), relative (Ren et al. 2021), and of the 64 strongest directions.
+normalised features (Sun et al. 2022), of features as they are, and of features divided by their spread;
+Mahalanobis (Lee et al. 2018, last layer; the covariance shrunk by Ledoit and Wolf 2004, or half-way
+towards its mean variance), of normalised features (Mueller and Hein 2025), relative (Ren et al. 2021),
+and of the 64 strongest directions.
 """
 
 from __future__ import annotations
