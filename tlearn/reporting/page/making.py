@@ -24,15 +24,9 @@ _TEXT = (
 )
 # Arguments of a recipe that are options of the command line; others were given in Python.
 _OPTIONS = {
-    "epochs",
-    "learning_rate",
-    "unfreeze",
-    "augmentation",
-    "mirror",
-    "hue",
-    "mixup",
-    "cutmix",
-} | {"balance", "views"}
+    *("epochs", "learning_rate", "unfreeze", "augmentation", "mirror"),
+    *("hue", "mixup", "cutmix", "balance", "views"),
+}
 _USUAL = {"validation": 0.15, "test": 0.15, "weights": "imagenet", "head": "last"}
 
 
