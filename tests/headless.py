@@ -106,7 +106,7 @@ class Chromium:
         """Press keys one after the other: letters, or names such as `ArrowRight`, `Tab`."""
         for key in keys:
             text = {"text": key} if len(key) == 1 else {}
-            code = {"Tab": 9, "Enter": 13}.get(key, 0)
+            code = {"Tab": 9, "Enter": 13, "Escape": 27}.get(key, 0)
             if key == "Enter":
                 text = {"text": "\r"}
             self.call(
@@ -126,6 +126,39 @@ class Chromium:
         """`"light"` or `"dark"`, as the user's system has it."""
         features = [{"name": "prefers-color-scheme", "value": name}]
         self.call("Emulation.setEmulatedMedia", features=features)
+
+    def poorest_contrast(self) -> float:
+        """The lowest contrast of any text that is seen with what is behind it, 1 to 21."""
+        return self.value(
+            """(() => {
+            const options = { willReadFrequently: true };
+            const pixel = document.createElement("canvas").getContext("2d", options);
+            const light = (colour) => {
+              // Drawn, since a mixed colour is not told in red, green and blue.
+              pixel.fillStyle = colour;
+              pixel.fillRect(0, 0, 1, 1);
+              const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((one) => one / 255)
+                .map((one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+              return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const ground = (one) => {
+              for (; one; one = one.parentElement) {
+                const colour = getComputedStyle(one).backgroundColor;
+                if (!colour.endsWith(", 0)")) return colour;
+              }
+              return "rgb(255, 255, 255)";
+            };
+            let poorest = 21;
+            for (const one of document.querySelectorAll("body *")) {
+              const has = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+              if (!has || !one.checkVisibility()) continue;
+              const ink = getComputedStyle(one)[one.ownerSVGElement ? "fill" : "color"];
+              const [a, b] = [light(ink), light(ground(one))];
+              poorest = Math.min(poorest, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+            }
+            return poorest;
+            })()"""
+        )
 
     def screenshot(self, file: Path, *, whole: bool = False) -> None:
         """A picture of the page as it is seen, or of all of it."""

@@ -14,8 +14,9 @@ from test_check_dirt import picture
 
 from tlearn import datasets
 from tlearn.checking.finding import Finding
-from tlearn.checking.gallery import page, thumbnails
+from tlearn.checking.gallery import page
 from tlearn.checking.verdict import Check
+from tlearn.pages import thumbnails
 
 NAMES = (
     "quo\"ted'.jpg",
@@ -229,28 +230,4 @@ def test_a_screen_reader_is_told_what_each_thing_is(browser: Chromium) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_all_text_can_be_read_in_both_themes(browser: Chromium, theme: str) -> None:
     browser.theme(theme)
-    poorest = browser.value(
-        """(() => {
-        const light = (colour) => {
-          const [r, g, b] = colour.match(/[\\d.]+/g).map((one) => one / 255)
-            .map((one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
-          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        };
-        const ground = (one) => {
-          for (; one; one = one.parentElement) {
-            const colour = getComputedStyle(one).backgroundColor;
-            if (!colour.endsWith(", 0)")) return colour;
-          }
-          return "rgb(255, 255, 255)";
-        };
-        let poorest = 21;
-        for (const one of document.querySelectorAll("body *")) {
-          const has = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-          if (!has || !one.checkVisibility()) continue;
-          const [a, b] = [light(getComputedStyle(one).color), light(ground(one))];
-          poorest = Math.min(poorest, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-        }
-        return poorest;
-        })()"""
-    )
-    assert poorest >= 4.5  # WCAG 2.2, level AA
+    assert browser.poorest_contrast() >= 4.5  # WCAG 2.2, level AA

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 import tlearn
-from tlearn import runs
+from tlearn import calibration, runs
 from tlearn.datasets import sample
 from tlearn.errors import RecipeError, RunError, TlearnError
 
@@ -79,6 +79,44 @@ def test_the_saved_keras_model_gives_the_predictions_that_were_kept(run):
     np.testing.assert_allclose(again, kept.to_numpy(), atol=1e-5)
 
 
+def test_the_temperature_comes_from_validation_and_no_other_photo(run):
+    said = run.info["calibration"]
+    columns = [f"p[{name}]" for name in run.class_names]
+    found = {}
+    for split, rows in run.predictions.groupby("split"):
+        before = calibration.uncalibrated(rows[columns].to_numpy(float), said["temperature"])
+        labels = [run.class_names.index(label) for label in rows["label"]]
+        found[split] = calibration.fit(np.log(before), labels).value
+        figures = said["validation"] if split == "validation" else said
+        again = calibration.scores(before, labels)
+        assert figures["before"] == pytest.approx(again, abs=1e-4)
+        again = calibration.scores(rows[columns].to_numpy(), labels)
+        assert figures["after"] == pytest.approx(again, abs=1e-6)
+    assert said["temperature"] == pytest.approx(found["validation"], rel=1e-3)
+    assert said["temperature"] != pytest.approx(found["test"], rel=1e-3)
+
+
+def test_so_few_validation_photos_show_no_precision_and_none_is_unsure(run):
+    said = run.info["threshold"]
+    assert (said["target"], said["wanted"], said["threshold"]) == ("precision", 0.95, None)
+    assert said["validation"]["precision_low"] < 0.95
+    assert said["test"]["answered"] == said["test"]["photos"]
+    assert not run.predictions["unsure"].any()
+    assert "no answer is unsure" in " ".join(str(tlearn.report(run)).split())
+
+
+def test_noise_is_flagged_as_unlike_and_what_was_trained_on_is_not(run, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    keras.utils.save_img(tmp_path / "noise.png", noise, scale=False)
+    trained_on = run.splits.loc[run.splits["split"] == "train", "path"].tolist()
+    answers = tlearn.predict([tmp_path / "noise.png", *trained_on], run=run)
+    assert answers["unlike"].tolist() == [True] + [False] * len(trained_on)
+    assert run.info["scope"]["bank"] == len(trained_on)
+    held_out = run.predictions
+    again = tlearn.predict(held_out["path"].tolist(), run=run)
+    np.testing.assert_allclose(again["distance"], held_out["distance"], atol=0.01)
+
+
 def test_the_export_was_compared_on_every_test_photo(run):
     assert run.info["export"]["photos"] == run.info["dataset"]["test"]
     assert run.info["export"]["max_difference"] < 1e-4
@@ -90,6 +128,16 @@ def test_no_augmentation_and_no_nested_model_are_in_the_exported_model(run):
     assert not any(kind.startswith("Random") for kind in kinds)
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
     assert model.output.dtype == "float32"
+
+
+def test_a_run_keeps_pictures_so_that_its_page_needs_no_photo(run, tmp_path):
+    wrong = run.predictions.query("split == 'test' and not correct")
+    assert set(wrong["path"]) <= set(run.thumbnails["path"])
+    assert set(run.overlays["path"]) == set(wrong["path"])
+    # At least one of each class that was right.
+    assert len(run.thumbnails) >= len(wrong) + len(run.class_names)
+    page = run.report().page(tmp_path / "report.html")
+    assert page.stat().st_size < 1_000_000
 
 
 def test_the_unfreeze_is_compared_with_the_frozen_head(run):
@@ -127,8 +175,12 @@ def test_the_same_command_again_gets_a_name_of_its_own_and_the_same_split(run, d
         recipe="linear_probe",
         recipe_options={"epochs": 1},
         image_size=64,
+        target_coverage=0.5,
         output=run.path.parent,
     )
+    said = again.predictions.query("split == 'validation'")
+    assert said["unsure"].sum() == len(said) // 2
+    assert again.info["threshold"]["target"] == "coverage"
     assert again.name == f"{run.name}-2"
     pd.testing.assert_frame_equal(again.splits, run.splits)
     assert runs.latest(run.path.parent).name == again.name

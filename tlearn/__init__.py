@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
-    from tlearn.runs import Run
+    from tlearn.reporting.run import Run, load_run
     from tlearn.workflow import finetune
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "classify",
     "errors",
     "finetune",
+    "load_run",
     "lr_find",
     "predict",
     "recipes",
@@ -49,10 +50,11 @@ __all__ = [
 ]
 
 _HOME = {
-    "Run": "tlearn.runs",
+    "Run": "tlearn.reporting.run",
     "check": "tlearn.checking.checker",
     "classify": "tlearn.prediction.pretrained",
     "finetune": "tlearn.workflow",
+    "load_run": "tlearn.reporting.run",
     "lr_find": "tlearn.choosing.rate.learning_rate",
     "predict": "tlearn.prediction.trained",
     "report": "tlearn.reporting",

@@ -9,7 +9,7 @@ import keras
 
 from tlearn.errors import BackboneError
 
-__all__ = ["DEPTH", "HEADS", "JOINED", "SCALING", "attach", "check"]
+__all__ = ["DEPTH", "HEADS", "JOINED", "LOGITS", "SCALING", "attach", "check"]
 
 # What the head looks at: the last feature map, or those of the last half of the blocks.
 HEADS = ("last", "depths")
@@ -18,6 +18,8 @@ HEADS = ("last", "depths")
 DEPTH = "head_depth_"
 JOINED = "head_depths"
 SCALING = "head_scaling"
+# The last layer with weights: a dense one without an activation.
+LOGITS = "logits"
 
 
 def attach(
@@ -77,7 +79,7 @@ def attach(
             center=False, scale=False, epsilon=1e-6, name=SCALING, trainable=False
         )(x)
     x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-    x = keras.layers.Dense(num_classes, name="logits")(x)
+    x = keras.layers.Dense(num_classes, name=LOGITS)(x)
     x = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(x)
     return keras.Model(backbone.input, x, name=backbone.name)
 

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from tlearn import backbones, evaluation, export, heads, jobs, provenance, recipes, runs
+from tlearn import backbones, evaluation, export, heads, jobs, outcome, provenance, recipes, runs
 from tlearn import precision as precisions
+from tlearn.calibration import Target
 from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
 from tlearn.datasets import Dataset
+from tlearn.explaining import overlays, small_photos
 from tlearn.features.memory import budget as memory_budget
 from tlearn.labelling import suspects as labelling
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
+from tlearn.reporting.run import Run
 
 __all__ = ["finetune"]
 
@@ -44,10 +45,12 @@ def finetune(
     corrections: str | Path | None = None,
     group: bool = True,
     memory: str | int | None = None,
+    target_precision: float | None = None,
+    target_coverage: float | None = None,
     output: str | Path = "saved_models",
     name: str | None = None,
     progress: Progress = SILENT,
-) -> runs.Run:
+) -> Run:
     """Fine-tune a pretrained backbone on a folder of photos, and keep all that explains it.
 
     Args:
@@ -76,6 +79,9 @@ def finetune(
             docs/check.md. Given splits are kept as they are, and what leaks is reported.
         memory: How much memory kept features may take, such as `"1GiB"`; what is more is read from
             the cache folder. By default a quarter of what is free.
+        target_precision: The share of the answers that is to be right, above 0 and below 1; less
+            probable answers are unsure. By default 0.95; see docs/calibration.md.
+        target_coverage: In its place, the share of photos that is to be answered, at most 1.
         output: The folder of run folders.
         name: The run's name; by default the data set's and the backbone's.
         progress: Who watches.
@@ -97,6 +103,7 @@ def finetune(
     clock = provenance.Clock()
     budget = memory_budget(memory)
     heads.check(head)
+    target = Target.of(target_precision, target_coverage)
     plan = recipes.load(recipe).with_arguments(recipe_options or {})
     policy = precisions.choose(precision)
 
@@ -114,7 +121,7 @@ def finetune(
             progress=progress,
         )
 
-    found = automatic.backbone(
+    choice = automatic.backbone(
         backbone,
         read,
         weights=weights,
@@ -125,7 +132,7 @@ def finetune(
         memory=budget,
         progress=progress,
     )
-    chosen = found.backbone
+    chosen = choice.backbone
     runs.check_writable(output, room=_room(chosen))
     if name is not None:
         runs.check_name(name)
@@ -173,32 +180,36 @@ def finetune(
         folder.write_table("stages", training.stages)
         clock.lap("training")
 
-        held_out = data.examples[data.examples["split"].isin(("validation", "test"))]
-        held_out = held_out.sort_values("split", ascending=False, kind="stable")
-        held_out = held_out.reset_index(drop=True)
-        model = export.as_float32(job.model)
-        probabilities = _predict(model, job.in_order(held_out), len(held_out), progress)
-        predictions = evaluation.make_predictions(held_out, probabilities, data.class_names)
-        of_test = (predictions["split"] == evaluation.measured_split(predictions)).to_numpy()
-        measured = evaluation.evaluate(predictions[of_test], data.class_names, seed=seed)
-        folder.write_table("predictions", predictions)
+        found = outcome.of_job(job, target, seed=seed, progress=progress)
+        predictions = found.predictions[found.measured]
+        measured = evaluation.evaluate(predictions, data.class_names, seed=seed)
+        folder.write_table("predictions", found.predictions)
         folder.write_table("leaks", data.leaks)
+        folder.write_table("thumbnails", small_photos.thumbnails(predictions))
+        folder.write_table(
+            "overlays",
+            overlays.of_mistakes(
+                found.model, found.photos, predictions, data.class_names, job.in_order
+            ),
+        )
         folder.write_evaluation(measured)
         clock.lap("evaluation")
 
-        model.save(folder.model_path)
+        found.model.save(folder.model_path)
         export.export(
-            model,
+            found.model,
             data.class_names,
             folder.saved_model_path,
             image_size=job.image_size,
             resize_mode=resize_mode,
+            limits=found.limits,
         )
         difference = export.verify(
             folder.saved_model_path,
-            held_out[of_test],
-            probabilities[of_test],
+            found.photos[found.measured],
+            found.probabilities[found.measured],
             data.class_names,
+            doubts=predictions,
             progress=progress,
         )
         clock.lap("export")
@@ -208,7 +219,7 @@ def finetune(
                 "dataset": provenance.of_dataset(data),
                 "corrections": dict(data.corrections),
                 "leaks": evaluation.without(
-                    predictions[of_test], data.leaks["path"], data.class_names, seed=seed
+                    predictions, data.leaks["path"], data.class_names, seed=seed
                 ),
                 "backbone": chosen.name,
                 "weights": str(weights),
@@ -223,9 +234,10 @@ def finetune(
                 "batch_size": job.batch_size,
                 "metrics": measured.metrics,
                 "validation": provenance.of_stages(training.stages),
-                "export": {"max_difference": difference, "photos": int(of_test.sum())},
+                **found.info,
+                "export": {"max_difference": difference, "photos": len(predictions)},
                 "features": job.kept.info,
-                "chosen": found.reason,
+                "chosen": choice.reason,
                 "seconds": clock.laps,
                 "versions": provenance.versions(),
                 "arguments": {
@@ -240,25 +252,15 @@ def finetune(
                     "corrections": None if corrections is None else str(corrections),
                     "group": group,
                     "memory": memory,
+                    "target_precision": target_precision,
+                    "target_coverage": target_coverage,
                 },
             }
         )
     assert folder.run is not None
-    return folder.run
+    return Run(folder.run.path)
 
 
 def _room(chosen: backbones.Backbone) -> int:
     """Bytes for the weights, kept twice: in model.keras and in the SavedModel."""
     return 2 * 4 * (chosen.parameters or 0)
-
-
-def _predict(
-    model: keras.Model, batches: tf.data.Dataset, total: int, progress: Progress
-) -> np.ndarray:
-    """float32 probabilities `(photos, classes)`, in the order of the photos."""
-    found = []
-    with precisions.exact(), progress.task("Evaluating", total=total) as task:
-        for images, _ in batches:
-            found.append(model.predict_on_batch(images.numpy()))
-            task.advance(len(images))
-    return np.concatenate(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from tlearn.cli import completion, display, quieting
+from tlearn.cli import completion, display, quieting, targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +45,9 @@ def predict(
             "the time. Not for text.",
         ),
     ] = False,
+    threshold: targets.ThresholdOption = None,
+    target_precision: targets.TargetPrecisionOption = None,
+    target_coverage: targets.TargetCoverageOption = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Write all answers to this .csv, .json or .parquet file."),
@@ -54,18 +57,24 @@ def predict(
 ) -> None:
     """Name what is on photos, with a trained run."""
     from tlearn import runs
+    from tlearn.calibration import Target
     from tlearn.cli.progress import watch
     from tlearn.prediction import answers as library
-    from tlearn.prediction import finding
+    from tlearn.prediction import finding, thresholds
 
     # What can be wrong is told at once, and not after the seconds that TensorFlow takes to load.
+    targets.check(target_precision, target_coverage, threshold)
     if output is not None:
         library.check_output(output)
     finding.find(paths)
     if run is None:
         found: Run | str = runs.latest(root)
     else:
-        found = run if Path(run).is_dir() else runs.load(run, root)
+        found = run if (Path(run) / "saved_model.pb").is_file() else runs.load(run, root)
+    if target_precision is not None or target_coverage is not None:
+        target = Target.of(target_precision, target_coverage)
+        where = found if isinstance(found, runs.Run) else Path(found)
+        threshold = thresholds.of_run(where, target)
     quieting.load_tensorflow_for(context)
     from tlearn.prediction import trained as prediction
 
@@ -74,6 +83,7 @@ def predict(
         run=found,
         top=top,
         flip=flip,
+        threshold=threshold,
         batch_size=batch_size,
         root=root,
         progress=watch(),
@@ -132,6 +142,8 @@ def show(answers: pd.DataFrame, output: Path | None = None) -> None:
     console.print(display.table(("file", "class", "probability", "next best"), rows))
     if len(shown) < len(answers):
         console.print(f"... and {len(answers) - len(shown):,} more.")
+    for sentence in _doubts(answers):
+        console.print(sentence)
     unreadable = answers["error"].notna().sum()
     if unreadable:
         console.print(f"{unreadable:,} of {len(answers):,} files could not be read.")
@@ -143,12 +155,35 @@ def _row(answer: dict) -> tuple[object, ...]:
     if isinstance(answer["error"], str):
         reason = Text(display.cell(answer["error"]), style="yellow")
         return answer["path"], Text("unreadable", style="yellow"), "", reason
+    unsure, unlike = answer.get("unsure") is True, answer.get("unlike") is True
+    label = Text(display.cell(answer["answer" if unsure else "label"]), "yellow" if unsure else "")
+    if unlike:
+        label.append("\nunlike any seen", style="yellow")
     others = []
-    rank = 2
-    while isinstance(answer.get(f"label_{rank}"), str):
-        others.append(f"{answer[f'label_{rank}']} {display.percent(answer[f'probability_{rank}'])}")
+    rank = 1 if unsure else 2
+    while isinstance(answer.get(_ranked("label", rank)), str):
+        share = display.percent(answer[_ranked("probability", rank)])
+        others.append(f"{answer[_ranked('label', rank)]} {share}")
         rank += 1
-    return answer["path"], answer["label"], _bar(answer["probability"]), ", ".join(others)
+    return answer["path"], label, _bar(answer["probability"]), ", ".join(others)
+
+
+def _ranked(column: str, rank: int) -> str:
+    return column if rank == 1 else f"{column}_{rank}"
+
+
+def _doubts(answers: pd.DataFrame) -> list[str]:
+    """What is in doubt, counted; nothing where nothing is said of that."""
+    if "unsure" not in answers:
+        return []
+    told = []
+    if unsure := int(answers["unsure"].sum()):
+        told.append(f"{unsure:,} of {len(answers):,} answers are unsure: too little probability.")
+    if unlike := int(answers["unlike"].sum()):
+        told.append(
+            f"{unlike:,} of {len(answers):,} photos are unlike anything the model was trained on."
+        )
+    return told
 
 
 def _bar(probability: float) -> Text:

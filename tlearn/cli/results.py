@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,18 +55,41 @@ def report(
             help="File to write to, or folder for one file per table. Default: the screen.",
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a page to look at, with photos and plots: one HTML file that needs no other.",
+        ),
+    ] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the page of --html in the browser.")
+    ] = False,
     root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
 ) -> None:
     """Say how good a run is: per class, with intervals, and what it confuses."""
     from tlearn import reporting
 
+    if open_page and html is None:
+        raise typer.BadParameter("It opens the page that --html FILE writes.", param_hint="--open")
     found = reporting.report(run, root=root)
+    if html is not None:
+        _show(found.page(html), open_page=open_page)
+        if form is ReportFormat.text and table is None and output is None:
+            return
     if form is ReportFormat.text and table is None and output is None:
         display.stdout_console().print(found.text)
         return
     written = found.write(form.value, output, table=table)
     if written is not None:
         display.stderr_console().print(f"Wrote {display.cell(written)}", soft_wrap=True)
+
+
+def _show(page: Path, *, open_page: bool) -> None:
+    console = display.stderr_console()
+    console.print(f"Wrote {display.cell(page)}", soft_wrap=True)
+    if open_page and not webbrowser.open(page.absolute().as_uri()):
+        console.print("No browser was found here; open the file yourself.")
 
 
 def runs(

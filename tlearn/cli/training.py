@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tlearn.cli import display, options, quieting, values
+from tlearn.cli import display, options, quieting, targets, values
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,6 +49,8 @@ def finetune(
     precision: options.PrecisionOption = None,
     seed: options.SeedOption = None,
     memory: options.MemoryOption = None,
+    target_precision: targets.TargetPrecisionOption = None,
+    target_coverage: targets.TargetCoverageOption = None,
     output: options.OutputOption = Path("saved_models"),
     name: options.NameOption = None,
 ) -> None:
@@ -57,6 +59,7 @@ def finetune(
     from tlearn.choosing import automatic
     from tlearn.cli.progress import watch
 
+    targets.check(target_precision, target_coverage)
     overrides = values.of_recipe(context)
     # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
     automatic.check_backbone(backbone)
@@ -99,6 +102,8 @@ def summary(run: Run, output: Path) -> RenderableType:
             line = f"{display.percent(value)}  ({display.percent(low)} to {display.percent(high)})"
             facts.add_row(title, Text(line, style="bold green" if metric == "accuracy" else ""))
     facts.add_row("Unfreezing", Text(_gain(run)))
+    for title, sentence in _sureness(run):
+        facts.add_row(title, Text(sentence))
     skipped = len(run.skipped)
     files = "1 file" if skipped == 1 else f"{skipped:,} files"
     facts.add_row("Skipped", f"{files}, named in the report" if skipped else "no file")
@@ -109,6 +114,18 @@ def summary(run: Run, output: Path) -> RenderableType:
     quoted = display.cell(shlex.quote(known_as))
     facts.add_row("Next", Text(f"tlearn report {quoted}\ntlearn predict PHOTOS --run {quoted}"))
     return Panel(facts, title=Text(display.cell(run.name)), title_align="left", expand=False)
+
+
+def _sureness(run: Run) -> list[tuple[str, str]]:
+    from tlearn.reporting import sureness
+
+    split = "test" if (run.info.get("threshold") or {}).get("test") else "validation"
+    found = (
+        ("Calibration", sureness.calibration(run.info, split)),
+        ("Unsure", sureness.threshold(run.info)),
+        ("Unlike", sureness.scope(run.info)),
+    )
+    return [(title, sentence) for title, sentence in found if sentence]
 
 
 def _proof(run: Run) -> str:

@@ -44,6 +44,8 @@ _OF_LIBRARY = {
     "strict": "strict",
     "corrections": "corrections",
     "group": "group",
+    "target_precision": "target_precision",
+    "target_coverage": "target_coverage",
     "name": "name",
     "budget": "budget",
 }

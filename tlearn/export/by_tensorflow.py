@@ -16,19 +16,25 @@ from typing import Any
 
 import keras
 
+from tlearn.calibration import Limits
 from tlearn.errors import ExportError, TlearnError
 
 __all__ = ["export_elsewhere", "main"]
 
+_LIMITS = "limits.npz"
 _REFUSED = 3  # exit status: the last line is what is wrong, in clear words
 
 
-def export_elsewhere(model: keras.Model, arguments: dict[str, Any]) -> None:
+def export_elsewhere(
+    model: keras.Model, arguments: dict[str, Any], limits: Limits | None = None
+) -> None:
     """Write a SavedModel of a model that this process cannot write.
 
     Args:
         model: A functional or sequential model, float32.
-        arguments: Those of `tlearn.export.export` but the model, by name, as JSON takes them.
+        arguments: Those of `tlearn.export.export` but the model and the limits, by name, as JSON
+            takes them.
+        limits: Its limits.
 
     Raises:
         ExportError: The model cannot be exported.
@@ -37,6 +43,8 @@ def export_elsewhere(model: keras.Model, arguments: dict[str, Any]) -> None:
         file, settings = Path(scratch) / "model.keras", Path(scratch) / "arguments.json"
         model.save(file)
         settings.write_text(json.dumps(arguments), encoding="utf-8")
+        if limits is not None:
+            limits.write(settings.with_name(_LIMITS))
         environment = {
             **os.environ,
             "KERAS_BACKEND": "tensorflow",
@@ -63,7 +71,12 @@ def main(file: str, settings: str) -> int:
 
     try:
         model = keras.models.load_model(file, compile=False)
-        export(model, **json.loads(Path(settings).read_text(encoding="utf-8")))
+        file_of_limits = Path(settings).with_name(_LIMITS)
+        export(
+            model,
+            **json.loads(Path(settings).read_text(encoding="utf-8")),
+            limits=Limits.read(file_of_limits) if file_of_limits.exists() else None,
+        )
     except TlearnError as error:
         sys.stderr.write(f"{error}\n")
         return _REFUSED

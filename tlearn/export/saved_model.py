@@ -20,7 +20,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tlearn.calibration import Limits
 from tlearn.errors import ExportError
+from tlearn.export import doubting
 from tlearn.export.by_tensorflow import export_elsewhere
 from tlearn.export.verification import verify
 from tlearn.files import atomic
@@ -81,6 +83,7 @@ def export(
     *,
     image_size: int,
     resize_mode: str = decoding.DEFAULT_RESIZE,
+    limits: Limits | None = None,
 ) -> None:
     """Write a SavedModel that takes photos and gives class names and probabilities.
 
@@ -100,6 +103,11 @@ def export(
     are no readable photo get class name `""`, index -1 and probabilities 0, and harm no other
     photo in their batch.
 
+    With `limits` they also give `unsure` `(batch,)` bool, whether the probability is below the
+    threshold, and where there is a scope `distance` `(batch,)` float32, 0 or more, and `unlike`
+    `(batch,)` bool, whether it is above 1. Bytes that are no readable photo are unsure, at distance
+    -1 and not unlike. `about` then has `temperature`, `threshold` and `distance_limit`, too.
+
     Args:
         model: From raw pixels `(batch, image_size, image_size, 3)`, 0..255, to probabilities
             `(batch, classes)`.
@@ -107,10 +115,12 @@ def export(
         directory: Where to write; absent or empty. It appears whole or not at all.
         image_size: The side, in pixels, of what the model looks at.
         resize_mode: `"crop"`, `"pad"` or `"stretch"`, as in training.
+        limits: Below which probability an answer is unsure, and how far from the training photos a
+            photo is unlike them. `model` is calibrated already.
 
     Raises:
-        ExportError: The model does not fit the classes or the size, or `directory` holds
-            something.
+        ExportError: The model does not fit the classes, the size or the limits, or `directory`
+            holds something.
         RunError: The disk is full, or `directory` cannot be written.
 
     Example:
@@ -136,6 +146,7 @@ def export(
                 "image_size": image_size,
                 "resize_mode": resize_mode,
             },
+            limits,
         )
         return
     unfinished = atomic.hidden_sibling(directory)
@@ -145,7 +156,7 @@ def export(
             labels = Path(scratch) / "labels.txt"
             labels.write_text(labels_to_text(class_names), encoding="utf-8", newline="\n")
             module, signatures = _servable(
-                as_float32(model), class_names, image_size, resize_mode, labels
+                as_float32(model), class_names, image_size, resize_mode, labels, limits
             )
             tf.saved_model.save(
                 module,
@@ -164,7 +175,12 @@ def export(
 
 
 def _servable(
-    model: keras.Model, class_names: Sequence[str], image_size: int, resize_mode: str, labels: Path
+    model: keras.Model,
+    class_names: Sequence[str],
+    image_size: int,
+    resize_mode: str,
+    labels: Path,
+    limits: Limits | None,
 ) -> tuple[tf.Module, dict[str, Any]]:
     """What TensorFlow saves: an object that owns variables and asset, and its functions.
 
@@ -172,6 +188,8 @@ def _servable(
     Keras when it is loaded.
     """
     names = tf.constant(list(class_names))
+    reader = doubting.reader(model, limits)
+    doubts = None if limits is None else doubting.Doubts(limits)
 
     def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
         images = tf.ensure_shape(images, (None, image_size, image_size, 3))
@@ -179,13 +197,21 @@ def _servable(
         # TensorFlow's convolutions fail on an empty batch, so that one gets a blank for company.
         blanks = tf.where(count == 0, 1, 0)
         images = tf.pad(images, [[0, blanks], [0, 0], [0, 0], [0, 0]])
-        probabilities = tf.cast(model(images, training=False), tf.float32)[:count]
+        given = reader(images, training=False)
+        features, probabilities = (None, given) if reader is model else given
+        probabilities = tf.cast(probabilities, tf.float32)[:count]
         index = tf.argmax(probabilities, axis=-1, output_type=tf.int64)
+        probability = tf.reduce_max(probabilities, axis=-1)
         return {
             "class_name": tf.gather(names, index),
             "class_index": index,
-            "probability": tf.reduce_max(probabilities, axis=-1),
+            "probability": probability,
             "probabilities": probabilities,
+            **(
+                doubts(probability, features if features is None else features[:count])
+                if doubts
+                else {}
+            ),
         }
 
     def from_bytes(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -196,6 +222,7 @@ def _servable(
             "class_index": tf.where(readable, found["class_index"], -1),
             "probability": tf.where(readable, found["probability"], 0.0),
             "probabilities": tf.where(readable[:, tf.newaxis], found["probabilities"], 0.0),
+            **(doubts.where_readable(found, readable) if doubts else {}),
         }
 
     def from_pixels(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -206,6 +233,7 @@ def _servable(
             "class_names": names,
             "image_size": tf.constant(image_size),
             "resize_mode": tf.constant(resize_mode),
+            **(doubts.about() if doubts else {}),
         }
 
     photos = tf.TensorSpec((None,), tf.string, name="images")
@@ -215,6 +243,7 @@ def _servable(
     )
     module = tf.Module()
     module.kept_variables = [weight.value for weight in model.weights]
+    module.doubts = doubts
     module.labels = tf.saved_model.Asset(str(labels))
     return module, {
         "serving_default": tf.function(from_bytes, input_signature=[photos]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 __all__ = ["batches", "frames", "main"]
 
@@ -53,20 +53,25 @@ def main(saved_model: str, result: str, batch_size: int, stream: BinaryIO) -> No
     probabilities = [np.zeros((0, len(class_names)), np.float32)]
     indices = [np.zeros(0, np.int64)]
     names: list[str] = []
+    doubts: dict[str, list[np.ndarray]] = {"unsure": [], "unlike": [], "distance": []}
     answer = loaded.signatures["serving_default"]
     for batch in batches(photos, batch_size):
         said = answer(images=tf.constant(batch))
         probabilities.append(said["probabilities"].numpy())
         indices.append(said["class_index"].numpy())
         names.extend(name.decode() for name in said["class_name"].numpy())
+        for kind in doubts.keys() & said.keys():
+            doubts[kind].append(said[kind].numpy())
+    found: dict[str, Any] = {
+        "probabilities": np.concatenate(probabilities),
+        "class_index": np.concatenate(indices),
+        "class_name": np.array(names, dtype=str),
+        "class_names": np.array(class_names, dtype=str),
+        **{kind: np.concatenate(parts) for kind, parts in doubts.items() if parts},
+        **{name: about[name].numpy() for name in ("threshold",) if name in about},
+    }
     with open(result, "wb") as file:  # noqa: PTH123
-        np.savez(
-            file,
-            probabilities=np.concatenate(probabilities),
-            class_index=np.concatenate(indices),
-            class_name=np.array(names, dtype=str),
-            class_names=np.array(class_names, dtype=str),
-        )
+        np.savez(file, **found)
 
 
 if __name__ == "__main__":

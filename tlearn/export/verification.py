@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tlearn.errors import DecodeError, ExportError
+from tlearn.export import doubts_check
 from tlearn.photos.photo_bytes import servable
 from tlearn.progress import SILENT, Progress
 
@@ -38,12 +39,20 @@ class Answers:
         class_index: int64 `(photos,)`, -1 for an unreadable photo.
         class_name: `(photos,)`, empty for an unreadable photo.
         probabilities: float32 `(photos, classes)`.
+        unsure: bool `(photos,)`, or `None` where the SavedModel has no limits.
+        unlike: bool `(photos,)`, likewise.
+        distance: float32 `(photos,)`, likewise.
+        threshold: float32, below which probability it is unsure, likewise.
     """
 
     class_names: npt.NDArray
     class_index: npt.NDArray
     class_name: npt.NDArray
     probabilities: npt.NDArray
+    unsure: npt.NDArray | None = None
+    unlike: npt.NDArray | None = None
+    distance: npt.NDArray | None = None
+    threshold: npt.NDArray | None = None
 
 
 def verify(
@@ -52,6 +61,7 @@ def verify(
     probabilities: npt.NDArray[np.floating],
     class_names: Sequence[str],
     *,
+    doubts: pd.DataFrame | None = None,
     batch_size: int = 32,
     progress: Progress = SILENT,
 ) -> float:
@@ -67,6 +77,8 @@ def verify(
             What only Pillow can decode is sent as PNG bytes.
         probabilities: What the evaluation gave, `(photos, classes)`.
         class_names: In the order of `probabilities`.
+        doubts: What the evaluation gave as `unsure`, `unlike`, `distance` and `probability`, a row
+            per photo; the SavedModel must doubt the same photos.
         batch_size: Photos per call.
         progress: Who watches.
 
@@ -75,8 +87,8 @@ def verify(
 
     Raises:
         ExportError: The most probable class changed for a photo (other than between two classes
-            within 1e-4 of each other), a photo could not be read, the class names differ, or
-            the process failed.
+            within 1e-4 of each other), or whether it is unsure or unlike, a photo could not be
+            read, the class names differ, or the process failed.
     """
     if probabilities.shape != (len(examples), len(class_names)):
         raise ValueError(
@@ -85,7 +97,10 @@ def verify(
             f"Received: probabilities.shape={probabilities.shape}"
         )
     answers = ask(directory, examples, batch_size=batch_size, progress=progress)
-    return compare(answers, examples, probabilities, class_names)
+    difference = compare(answers, examples, probabilities, class_names)
+    if doubts is not None:
+        doubts_check.compare(answers, examples, doubts)
+    return difference
 
 
 def ask(
@@ -124,7 +139,7 @@ def ask(
                     f"last words:\n{_last_words(said)}"
                 )
         with np.load(result) as answers:
-            return Answers(**{field.name: answers[field.name] for field in fields(Answers)})
+            return Answers(**{one.name: answers.get(one.name) for one in fields(Answers)})
 
 
 def _feed(process: subprocess.Popen[bytes], examples: pd.DataFrame, progress: Progress) -> None:

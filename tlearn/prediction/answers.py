@@ -14,8 +14,9 @@ from tlearn.errors import DecodeError, TlearnError
 from tlearn.files import atomic, tables
 from tlearn.progress import Progress
 
-__all__ = ["answers_table", "check_output", "tell_errors", "write"]
+__all__ = ["UNSURE", "answers_table", "check_output", "tell_errors", "write"]
 
+UNSURE = "unsure"
 _NAMED = 5
 
 
@@ -25,6 +26,9 @@ def answers_table(
     class_names: Sequence[str],
     errors: Sequence[str | None],
     top: int,
+    *,
+    threshold: float | None = None,
+    distances: npt.NDArray | None = None,
 ) -> pd.DataFrame:
     """Make the table that `predict` and `classify` give.
 
@@ -34,11 +38,17 @@ def answers_table(
         class_names: In the order of `probabilities`.
         errors: Per file `None`, or why it could not be read.
         top: How many classes to name, at most as many as there are.
+        threshold: Below which probability an answer is unsure, 0..1; `None` where nothing is said
+            of that.
+        distances: How far each file is from the training photos, `(files,)`, above 1 where it is
+            unlike them, NaN where that is not known; needed with a threshold.
 
     Returns:
         Columns `path`, `label`, `probability`, `label_2`, `probability_2`..., `error`. Names and
         errors are of dtype `object` whatever the version of pandas, so that `None` stays `None`;
-        probabilities are float32, as the model gave them.
+        probabilities are float32, as the model gave them. With a threshold also `answer` behind
+        `path`, which is `label` or `"unsure"`, and before `error` `unsure` and `unlike`, of dtype
+        `boolean`, and `distance`, float32. What is said of a file with an error is missing.
     """
     top = min(top, len(class_names))
     names = np.array(class_names, dtype=object)
@@ -52,6 +62,13 @@ def answers_table(
         probability = np.take_along_axis(probabilities, best[:, np.newaxis], axis=1)[:, 0]
         columns[f"label{suffix}"] = _texts(np.where(failed, nothing, names[best]))
         columns[f"probability{suffix}"] = np.where(failed, np.float32(np.nan), probability)
+    if threshold is not None and distances is not None:
+        unsure = columns["probability"] < np.float32(threshold)
+        answers = np.where(unsure, np.array(UNSURE, dtype=object), columns["label"])
+        columns = {"path": columns.pop("path"), "answer": _texts(answers), **columns}
+        columns["unsure"] = pd.arrays.BooleanArray(unsure, failed.copy())
+        columns["unlike"] = pd.arrays.BooleanArray(distances > 1, failed.copy())
+        columns["distance"] = np.where(failed, np.float32(np.nan), distances.astype(np.float32))
     columns["error"] = _texts(errors)
     return pd.DataFrame(columns)
 

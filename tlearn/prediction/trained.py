@@ -18,9 +18,11 @@ import pandas as pd
 import tensorflow as tf
 
 from tlearn import runs
+from tlearn.calibration import Target
 from tlearn.errors import DecodeError, RunError
 from tlearn.photos.decoding import decode_batch, route
 from tlearn.photos.photo_bytes import servable
+from tlearn.prediction import thresholds
 from tlearn.prediction.answers import answers_table, tell_errors, write
 from tlearn.prediction.finding import find
 from tlearn.progress import SILENT, Progress
@@ -55,6 +57,8 @@ class _Classifier:
                 f"Received: run={str(directory)!r} ({type(error).__name__}: {error})"
             ) from error
         self.class_names = [name.decode() for name in about["class_names"].numpy()]
+        # A SavedModel of before there were thresholds is never unsure.
+        self.threshold = float(about["threshold"]) if "threshold" in about else 0.0
         size, mode = int(about["image_size"]), about["resize_mode"].numpy().decode()
         self._squares = tf.function(
             lambda photos: decode_batch(photos, size, mode),
@@ -63,18 +67,23 @@ class _Classifier:
         )
         self._flip = flip
 
-    def __call__(self, photos: Sequence[bytes]) -> tuple[npt.NDArray, npt.NDArray]:
-        """Probabilities `(photos, classes)` and whether each could be read `(photos,)`."""
+    def __call__(self, photos: Sequence[bytes]) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+        """Probabilities `(photos, classes)`, distances and whether each could be read `(photos,)`."""
         encoded = tf.constant(list(photos), tf.string)
         if self._flip:
             squares, readable = self._squares(encoded)
-            plain, mirrored = (
-                self._answer_pixels(pixels=pixels)["probabilities"].numpy()
-                for pixels in (squares, squares[:, :, ::-1])
-            )
-            return (plain + mirrored) / 2, readable.numpy()
+            both = [self._answer_pixels(pixels=one) for one in (squares, squares[:, :, ::-1])]
+            plain, mirrored = (said["probabilities"].numpy() for said in both)
+            distances = (_distances(both[0]) + _distances(both[1])) / 2
+            return (plain + mirrored) / 2, distances, readable.numpy()
         said = self._answer(images=encoded)
-        return said["probabilities"].numpy(), said["class_index"].numpy() >= 0
+        return said["probabilities"].numpy(), _distances(said), said["class_index"].numpy() >= 0
+
+
+def _distances(said: dict[str, Any]) -> npt.NDArray:
+    if "distance" in said:
+        return said["distance"].numpy()
+    return np.full(said["probability"].shape, np.nan, np.float32)
 
 
 def predict(
@@ -83,6 +92,9 @@ def predict(
     run: runs.Run | str | Path | None = None,
     top: int = 5,
     flip: bool = False,
+    threshold: float | None = None,
+    target_precision: float | None = None,
+    target_coverage: float | None = None,
     batch_size: int = 32,
     root: str | Path = "saved_models",
     progress: Progress = SILENT,
@@ -99,19 +111,28 @@ def predict(
         top: How many classes to name per photo, at most as many as there are.
         flip: Answer with the mean of the probabilities of a photo and of its mirror image, for
             twice the time. Not where left and right matter, as in text.
+        threshold: Below which probability an answer is unsure, 0..1; by default what the SavedModel
+            holds.
+        target_precision: In its place, the share of the answers that is to be right; the threshold
+            then comes from the run's validation photos, see docs/calibration.md.
+        target_coverage: In its place, the share of photos that is to be answered.
         batch_size: Photos per call of the model.
         root: The folder of run folders.
         progress: Who watches.
 
     Returns:
-        One row per file, in the order found: `path`, `label` and `probability` of the most
-        probable class, `label_2`, `probability_2` and so on, and `error`, which is `None`, or
-        why the file could not be read (then the other columns are empty).
+        One row per file, in the order found: `path`; `answer`, the most probable class or
+        `"unsure"`; `label` and `probability` of the most probable class; `label_2`,
+        `probability_2` and so on; `unsure`; `unlike`, whether it is unlike anything in training,
+        and the `distance` that tells, above 1 where so (NaN in a SavedModel that cannot tell); and
+        `error`, which is `None`, or why the file could not be read (then the other columns are
+        empty).
 
     Raises:
         DatasetError: There is no file to look at.
         DecodeError: Not one of the files could be read.
-        RunError: There is no such run, or its SavedModel is damaged.
+        RunError: There is no such run, its SavedModel is damaged, or its validation photos do not
+            show that a target is reached.
 
     Example:
 
@@ -122,8 +143,21 @@ def predict(
     for name, number in {"top": top, "batch_size": batch_size}.items():
         if number < 1:
             raise ValueError(f"Expected a number of 1 or more. Received: {name}={number}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ValueError(f"A threshold is a number from 0 to 1. Received: threshold={threshold}")
     files = find(paths)
-    classifier = _Classifier(_saved_model(run, Path(root)), flip=flip)
+    found = _found(run, Path(root))
+    if target_precision is not None or target_coverage is not None:
+        if threshold is not None:
+            raise ValueError(
+                "Expected either a threshold or a target to choose one for. Received: "
+                f"threshold={threshold}, target_precision={target_precision}, "
+                f"target_coverage={target_coverage}"
+            )
+        threshold = thresholds.of_run(found, Target.of(target_precision, target_coverage))
+    directory = found.saved_model_path if isinstance(found, runs.Run) else found
+    classifier = _Classifier(directory, flip=flip)
+    threshold = classifier.threshold if threshold is None else threshold
     parts: list[pd.DataFrame] = []
     batches = _batches(files, batch_size)
     with (
@@ -133,23 +167,31 @@ def predict(
         following: Future[list[_Photo]] = reader.submit(next, batches, [])
         while batch := following.result():
             following = reader.submit(next, batches, [])
-            probabilities, errors = _answers(classifier, batch)
-            paths_of = [photo.path for photo in batch]
-            names = classifier.class_names
+            probabilities, distances, errors = _answers(classifier, batch)
             # Only what will be shown is kept: of a thousand classes, five.
-            parts.append(answers_table(paths_of, probabilities, names, errors, top))
+            part = answers_table(
+                [photo.path for photo in batch],
+                probabilities,
+                classifier.class_names,
+                errors,
+                top,
+                threshold=threshold,
+                distances=distances,
+            )
+            parts.append(part)
             task.advance(len(batch))
     table = pd.concat(parts, ignore_index=True)
     tell_errors(table, progress)
     return table
 
 
-def _saved_model(run: runs.Run | str | Path | None, root: Path) -> Path:
+def _found(run: runs.Run | str | Path | None, root: Path) -> runs.Run | Path:
+    """A run, or the folder of a bare SavedModel."""
     if run is None:
-        return runs.latest(root).saved_model_path
+        return runs.latest(root)
     if not isinstance(run, runs.Run) and (Path(run) / "saved_model.pb").is_file():
         return Path(run)
-    return runs.load(run, root).saved_model_path
+    return runs.load(run, root)
 
 
 def _batches(files: Sequence[Path], batch_size: int) -> Iterator[list[_Photo]]:
@@ -182,31 +224,28 @@ def _read(path: Path) -> _Photo:
 
 def _answers(
     classifier: _Classifier, batch: Sequence[_Photo]
-) -> tuple[npt.NDArray, list[str | None]]:
+) -> tuple[npt.NDArray, npt.NDArray, list[str | None]]:
     errors = [photo.error for photo in batch]
     probabilities = np.zeros((len(batch), len(classifier.class_names)), np.float32)
+    distances = np.full(len(batch), np.nan, np.float32)
+
+    def ask(photos: dict[int, bytes]) -> None:
+        """Fill in the rows of `photos`, with an error for those that could not be read."""
+        if not photos:
+            return
+        places = list(photos)
+        probabilities[places], distances[places], readable = classifier(list(photos.values()))
+        for at, read in zip(places, readable, strict=True):
+            errors[at] = None if read else "it cannot be decoded"
+
     asked = {at: photo.data for at, photo in enumerate(batch) if photo.error is None}
-    for unread in _ask(classifier, asked, probabilities):
-        errors[unread] = "it cannot be decoded"
+    ask(asked)
     resort = {}
     for at in asked:
         if errors[at] is not None and batch[at].resort:
             try:
                 resort[at] = servable(batch[at].data, "pillow")
-                errors[at] = None
             except DecodeError as error:
                 errors[at] = str(error)
-    for unread in _ask(classifier, resort, probabilities):
-        errors[unread] = "it cannot be decoded"
-    return probabilities, errors
-
-
-def _ask(
-    classifier: _Classifier, photos: dict[int, bytes], probabilities: npt.NDArray
-) -> list[int]:
-    """Fill in the rows of `photos`, and give the places of those that could not be read."""
-    if not photos:
-        return []
-    places = list(photos)
-    probabilities[places], readable = classifier(list(photos.values()))
-    return [at for at, read in zip(places, readable, strict=True) if not read]
+    ask(resort)
+    return probabilities, distances, errors

@@ -14,11 +14,15 @@ import pandas as pd
 
 from tlearn import runs
 from tlearn.evaluation import evaluate, measured_split
+from tlearn.files.atomic import replacing
+from tlearn.plotting.classes import MOST_CURVES
+from tlearn.reporting import curves
+from tlearn.reporting.plots import Plots
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["Report", "report"]
+__all__ = ["Plots", "Report", "report"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,61 @@ class Report:
     skipped: pd.DataFrame
 
     @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Every photo of the measured split, without the probabilities of all classes."""
+        return curves.predictions(self)
+
+    @cached_property
+    def mistakes(self) -> pd.DataFrame:
+        """Every photo that was taken for another class, the surest first."""
+        return curves.mistakes(self)
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """How often answers are right, by how sure they are: 15 bins, before and after calibration."""
+        return curves.reliability(self)
+
+    @cached_property
+    def coverage(self) -> pd.DataFrame:
+        """How accurate the surest answers are, for each share of photos that is answered."""
+        return curves.coverage(self)
+
+    @cached_property
+    def precision_recall(self) -> pd.DataFrame:
+        """Precision-recall curves of the six classes with the lowest F1."""
+        return curves.precision_recall(self, MOST_CURVES)
+
+    @property
+    def plot(self) -> Plots:
+        """The plots, each a matplotlib figure."""
+        return Plots(self)
+
+    def page(self, path: str | Path) -> Path:
+        """Write the report as a page: one HTML file that needs no other and no network.
+
+        Args:
+            path: The file, such as `"report.html"`.
+
+        Returns:
+            The file, which appears whole or not at all.
+
+        Raises:
+            RunError: It cannot be written.
+
+        Example:
+
+        ```python
+        tlearn.report().page("report.html")
+        ```
+        """
+        from tlearn.reporting import page
+
+        path = Path(path)
+        with replacing(path) as file:
+            file.write_text(page.html(self), encoding="utf-8")
+        return path
+
+    @cached_property
     def text(self) -> Group:
         """The report for a console, as a rich renderable; good at 80 columns, needs no colour."""
         from tlearn.reporting.text import layout
@@ -88,6 +147,11 @@ class Report:
         from tlearn.reporting.files import write
 
         return write(self, form, output, table=table)
+
+    def _repr_html_(self) -> str:
+        from tlearn.reporting.notebook import html
+
+        return html(self)
 
     def __str__(self) -> str:
         from tlearn.reporting.text import rendered

@@ -9,10 +9,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tlearn.evaluation.intervals import wilson
+from tlearn.reporting import sentences, sureness
 from tlearn.reporting.doubts import doubtful
 from tlearn.reporting.matrix import ConfusionMatrix
-from tlearn.reporting.wording import count, decimal, duration, interval, percent, shown
+from tlearn.reporting.wording import decimal, duration, interval, percent, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +24,6 @@ __all__ = ["layout", "rendered"]
 MOST_CLASSES = 50  # more are not listed one by one
 MOST_ROWS = 10  # of confused pairs and of reasons for skipping
 WORST = 3  # classes that are marked
-
-_TITLES = {
-    "accuracy": ("Accuracy", "{right:,} of {photos:,} {split} photos right"),
-    "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes"),
-    "macro_f1": ("Macro F1", "mean F1 of the classes"),
-}
 
 
 def layout(report: Report) -> Group:
@@ -52,83 +46,30 @@ def rendered(report: Report, *, width: int = 80) -> str:
 
 
 def _headline(report: Report) -> RenderableType:
-    info = report.run.info
-    data = info["dataset"]
-    told = f"{info['backbone']} trained on {data.get('name')} by {info['recipe']}: "
-    told += f"{count(data.get('photos'))} photos of {count(data.get('classes'))} classes"
-    parts = [f"{count(data.get(name))} {name}" for name in ("train", "validation", "test")]
     title = Text(shown(report.run.name), style="bold")
-    lines: list[RenderableType] = [title, Text(shown(f"{told} ({', '.join(parts)})")), Text()]
+    lines: list[RenderableType] = [title, Text(shown(sentences.headline(report))), Text()]
     facts = Table.grid(padding=(0, 2))
     facts.add_column(no_wrap=True)
     facts.add_column(justify="right", no_wrap=True, style="bold")
     facts.add_column(no_wrap=True)
     facts.add_column()
     photos = int(report.per_class["support"].sum())
-    words = {"photos": photos, "split": report.split, "right": photos - _wrong(report)}
+    words = {"photos": photos, "split": report.split, "right": photos - sentences.wrong(report)}
     for row in report.summary.itertuples():
-        name, meaning = _TITLES[str(row.metric)]
+        name, meaning = sentences.TITLES[str(row.metric)]
         ends = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
         facts.add_row(name, f"{100 * row.value:.1f} %", ends, meaning.format(**words))
-    lines += [facts, Text(), Text(_gain(report))]
-    lines += [Text(leak) for leak in _leaks(report)]
-    if report.split != "test":
-        lines.append(
-            Text(
-                "There is no test split. Validation photos chose the weights, so expect somewhat "
-                "less on new photos."
-            )
-        )
-    if not _wrong(report):
-        low = float(wilson(photos, photos)[0])
-        lines.append(
-            Text(f"No mistake, but {photos:,} photos cannot prove more than {100 * low:.1f} %.")
-        )
+    lines += [facts, Text(), Text(sentences.gain(report))]
+    lines += [Text(leak) for leak in sentences.leaks(report)]
+    info = report.run.info
+    sure = sureness.calibration(info, report.split), sureness.threshold(info), sureness.scope(info)
+    lines += [Text(sentence) for sentence in sure if sentence]
+    lines += [Text(caveat) for caveat in sentences.caveats(report)]
     skipped = f"{len(report.skipped):,} files were skipped; see below."
     lines.append(Text(skipped if len(report.skipped) else "No file was skipped."))
-    lines += [Text(proof) for proof in _proof(report)]
+    lines += [Text(proof) for proof in sentences.proof(report)]
     lines.append(Text("Ranges are 95 % intervals: bootstrap above, Wilson per class."))
     return Group(*lines)
-
-
-def _leaks(report: Report) -> list[str]:
-    """What the accuracy would be without photos that can be known from another split."""
-    found = report.run.info.get("leaks") or {}
-    if not found.get("photos"):
-        return []
-    told = f"{count(found['photos'])} {report.split} photos can be known from another split"
-    if found.get("accuracy") is None:
-        return [f"{told}, which is all of them. Name them: --format csv --table leaks."]
-    ends = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
-    return [
-        f"{told}; without them accuracy is {100 * found['accuracy']:.1f} % ({ends}). "
-        "Name them: --format csv --table leaks."
-    ]
-
-
-def _gain(report: Report) -> str:
-    head = (report.run.info.get("validation") or {}).get("head")
-    final = (report.run.info.get("validation") or {}).get("final")
-    if len(report.stages) < 2 or head is None or final is None:
-        return "Nothing was unfrozen: the head alone was trained."
-    values = f"{100 * head:.1f} % to {100 * final:.1f} %"
-    points = 100 * (final - head)
-    kept = report.stages.loc[report.stages["kept"], "stage"]
-    if list(kept) == [report.stages["stage"].iloc[0]]:
-        return "Unfreezing gained nothing on validation: the frozen backbone's weights were kept."
-    return f"Unfreezing took validation accuracy from {values} ({points:+.1f} points)."
-
-
-def _proof(report: Report) -> list[str]:
-    """What the run says of the check of its SavedModel, if it says anything."""
-    export = report.run.info.get("export") or {}
-    difference, photos = export.get("max_difference"), export.get("photos")
-    if difference is None or photos is None:
-        return []
-    return [
-        f"The SavedModel answered all {count(photos)} {report.split} photos as the model did; "
-        f"largest difference of a probability {difference:.1g}."
-    ]
 
 
 def _stages(report: Report) -> RenderableType:
@@ -226,7 +167,3 @@ def _titled(title: str, *parts: RenderableType) -> Group:
 def _worst(per_class: pd.DataFrame) -> set[object]:
     below = per_class[per_class["recall"] < per_class["recall"].max()]
     return set(below["recall"].nsmallest(min(WORST, len(per_class) // 2)).index)
-
-
-def _wrong(report: Report) -> int:
-    return int(report.confused_pairs["count"].sum())

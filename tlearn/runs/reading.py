@@ -157,6 +157,16 @@ class Run:
         """Photos that can be known from another split; `None` in runs of before that was looked for."""
         return self._unless_absent("leaks")
 
+    @cached_property
+    def thumbnails(self) -> pd.DataFrame | None:
+        """Small pictures: `path`, `jpeg`; `None` in runs of before they were kept."""
+        return self._unless_absent("thumbnails")
+
+    @cached_property
+    def overlays(self) -> pd.DataFrame | None:
+        """What the model looked at in its surest mistakes: `path`, and JPEGs; `None` as above."""
+        return self._unless_absent("overlays")
+
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Some columns of `predictions`, which is quicker where there are many classes.
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from tlearn import provenance
-from tlearn.choosing import figure
 from tlearn.files.atomic import filling
 from tlearn.files.tables import to_csv
+from tlearn.plotting import canvas
 
 __all__ = ["Shortlist"]
 
@@ -137,7 +137,7 @@ class Shortlist:
             path: The file; its suffix says the format, such as `.png` or `.svg`.
         """
         measured = self.table[self.table["accuracy"].notna()]
-        drawn, axes = figure.make(
+        drawn, axes = canvas.make(
             "Accuracy of linear heads on frozen features, and speed on this machine",
             "photos answered per second (logarithmic)",
             "cross-validated accuracy, with its 95 % interval",
@@ -147,7 +147,7 @@ class Shortlist:
         axes.xaxis.set_minor_formatter("{x:g}")
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         for _, row in measured.iterrows():
-            colour = figure.HIGHLIGHT if row["backbone"] == self.recommended else figure.PLAIN
+            colour = canvas.HIGHLIGHT if row["backbone"] == self.recommended else canvas.PLAIN
             axes.errorbar(
                 row["photos_per_second"],
                 row["accuracy"],
@@ -170,7 +170,7 @@ class Shortlist:
         speeds = measured["photos_per_second"]
         axes.set_xlim(speeds.min() / 1.5, 2.5 * speeds.max())  # room for the names
         axes.margins(y=0.15)
-        figure.save(drawn, Path(path))
+        canvas.save(drawn, Path(path))
 
 
 def _undominated(table: pd.DataFrame) -> list[bool]:

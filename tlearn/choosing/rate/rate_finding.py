@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tlearn.choosing import figure
 from tlearn.files import atomic, tables
+from tlearn.plotting import canvas
 
 __all__ = ["CURVE", "PLOT", "RateFinding", "edge", "suggestion", "valley", "written"]
 
@@ -83,16 +83,16 @@ class RateFinding:
         Raises:
             RunError: The place cannot be written to.
         """
-        drawn, axes = figure.make(
+        drawn, axes = canvas.make(
             f"{self.about}: rates that rise, in the stage {self.stage}",
             "learning rate",
             "training loss (natural logarithm)",
         )
         rates, smoothed = self.table["learning_rate"], self.table["smoothed"]
         axes.plot(rates, self.table["loss"], ".", color="#aaaaaa", markersize=4, label="each step")
-        axes.plot(rates, smoothed, color=figure.PLAIN, label="smoothed")
+        axes.plot(rates, smoothed, color=canvas.PLAIN, label="smoothed")
         for rate, label, style in (
-            (self.suggested, "suggested", {"color": figure.HIGHLIGHT}),
+            (self.suggested, "suggested", {"color": canvas.HIGHLIGHT}),
             (self.by_rule, "by rule", {"color": "black", "linestyle": "--", "linewidth": 1.0}),
             (self.valley, "valley", {"color": "black", "linestyle": ":", "linewidth": 1.0}),
         ):
@@ -102,7 +102,7 @@ class RateFinding:
         most = min(float(smoothed.max()), 2.5 * float(smoothed.iloc[0]))
         axes.set_ylim(0, 1.1 * most)
         axes.legend(frameon=False)
-        figure.save(drawn, Path(path))
+        canvas.save(drawn, Path(path))
 
     def write(self, folder: str | Path) -> None:
         """Write the curve as a plot and as a table, both or neither.

@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from tlearn.choosing import durations, figure
+from tlearn.choosing import durations
 from tlearn.choosing.settings import gains, studies
 from tlearn.choosing.settings.studies import Study, Trial
 from tlearn.files import atomic, tables
+from tlearn.plotting import canvas
 from tlearn.recipes import Recipe
 
 __all__ = ["Tuning", "in_words", "plot", "recipe_text", "sentence", "table", "write"]
@@ -146,26 +147,26 @@ def plot(study: Study) -> None:
     Raises:
         RunError: The disk is full or the place cannot be written to.
     """
-    drawn, axes = figure.make(
+    drawn, axes = canvas.make(
         f"Validation log loss by trial: {study.about['photos']}", "trial", "validation log loss"
     )
     finished = [trial for trial in study.trials if trial.state == "finished"]
     pruned = [trial for trial in study.trials if trial.state == "pruned"]
     hollow = {"facecolors": "none", "edgecolors": "#999999"}
     axes.scatter(*_points(pruned), s=28, zorder=3, label="stopped early", **hollow)  # type: ignore
-    axes.scatter(*_points(finished), s=28, zorder=3, color=figure.PLAIN, label="finished")
+    axes.scatter(*_points(finished), s=28, zorder=3, color=canvas.PLAIN, label="finished")
     numbers, losses = _points(finished)
     lowest = pd.Series(losses, dtype=float).cummin()
-    axes.step(numbers, lowest, where="post", color=figure.PLAIN, label="best so far")
+    axes.step(numbers, lowest, where="post", color=canvas.PLAIN, label="best so far")
     default = study.trials[0]
     if default.state == "finished":
         height = default.validation_log_loss
-        axes.axhline(height, color=figure.HIGHLIGHT, linewidth=1, linestyle="--")
-        axes.scatter([1], [height], color=figure.HIGHLIGHT, s=60, zorder=4, label="recipe itself")
+        axes.axhline(height, color=canvas.HIGHLIGHT, linewidth=1, linestyle="--")
+        axes.scatter([1], [height], color=canvas.HIGHLIGHT, s=60, zorder=4, label="recipe itself")
     axes.locator_params(axis="x", integer=True)
     axes.legend(frameon=False)
     with atomic.filling(study.folder) as hidden:
-        figure.save(drawn, hidden / studies.PLOT)
+        canvas.save(drawn, hidden / studies.PLOT)
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""How the plots of this room look."""
+"""How all plots look."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["HIGHLIGHT", "PLAIN", "make", "save"]
+__all__ = ["COLOURS", "GRID", "HIGHLIGHT", "PLAIN", "QUIET", "make", "plain", "save"]
 
-HIGHLIGHT = "#d1495b"
 PLAIN = "#30638e"
+HIGHLIGHT = "#d1495b"
+QUIET = "#808a96"
+GRID = "#dddddd"
+# For several lines. Told apart with any colour vision, and on both themes by other tones of them.
+COLOURS = (PLAIN, HIGHLIGHT, "#b7791f", "#2f855a", "#805ad5", "#0e7490")
 _INCHES = (8.0, 4.8)
 _DOTS_PER_INCH = 150
 
@@ -30,17 +34,28 @@ def make(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     Returns:
         The figure and its axes. It belongs to no window.
     """
-    from matplotlib.figure import Figure
+    from tlearn.plotting.shown import Shown
 
-    drawn = Figure(figsize=_INCHES, layout="constrained")
+    drawn = Shown(figsize=_INCHES, layout="constrained")
     axes = drawn.add_subplot()
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    plain(axes)
     return drawn, axes
+
+
+def plain(axes: Axes) -> None:
+    """Take away what says nothing: the frame's upper and right side, dark grid lines.
+
+    Args:
+        axes: Changed in place.
+    """
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color(QUIET)
+    axes.tick_params(color=QUIET)
+    axes.grid(visible=True, color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def save(drawn: Figure, path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-__all__ = ["SIDE", "data_uri"]
+__all__ = ["SIDE", "data_uri", "jpeg", "small", "uri"]
 
 SIDE = 192
 _QUALITY = 72
@@ -18,15 +18,30 @@ _QUALITY = 72
 _MOST_PIXELS = 50_000_000
 
 
-def data_uri(path: str) -> str | None:
+def data_uri(path: str, side: int = SIDE) -> str | None:
+    """Make a small picture of a photo for a page; see `small`.
+
+    Args:
+        path: The file.
+        side: The most pixels along a side.
+
+    Returns:
+        A `data:` URI; `None` where there is no picture.
+    """
+    encoded = small(path, side)
+    return None if encoded is None else uri(encoded)
+
+
+def small(path: str, side: int = SIDE) -> bytes | None:
     """Make a small picture of a photo, upright.
 
     Args:
         path: The file.
+        side: The most pixels along a side.
 
     Returns:
-        A JPEG of at most `SIDE` pixels a side, about 6 KB, as a `data:` URI; `None` where the file
-        cannot be read, or is too large to be read for this.
+        A JPEG, about 6 KB with 192 pixels a side; `None` where the file cannot be read, or is
+        too large to be read for this.
     """
     try:
         with warnings.catch_warnings():
@@ -35,25 +50,48 @@ def data_uri(path: str) -> str | None:
             if not Path(path).is_file():
                 return None
             with Image.open(path) as photo:
-                photo.draft("RGB", (2 * SIDE, 2 * SIDE))
+                photo.draft("RGB", (2 * side, 2 * side))
                 if photo.width * photo.height > _MOST_PIXELS:
                     return None
-                small = _small(photo)
+                return jpeg(_upright(photo, side))
     except Exception:  # Pillow raises nearly anything for what is damaged
         return None
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """Encode a picture as small as it still looks well.
+
+    Args:
+        picture: RGB.
+
+    Returns:
+        A JPEG file.
+    """
     encoded = io.BytesIO()
-    small.save(encoded, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+    picture.save(encoded, "JPEG", quality=_QUALITY, optimize=True)
+    return encoded.getvalue()
 
 
-def _small(photo: Image.Image) -> Image.Image:
+def uri(encoded: bytes) -> str:
+    """A JPEG as what an `<img>` takes that may load nothing.
+
+    Args:
+        encoded: A JPEG file.
+
+    Returns:
+        A `data:` URI.
+    """
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
+
+
+def _upright(photo: Image.Image, side: int) -> Image.Image:
     if photo.mode.startswith("I") or photo.mode == "F":
         # 16 bits: Pillow would cut off what is above 255.
         photo = photo.convert("F").point(lambda value: value / 257)
         photo = photo.convert("L")
     has_alpha = photo.mode in ("LA", "PA", "RGBA") or "transparency" in photo.info
     upright = ImageOps.exif_transpose(photo.convert("RGBA" if has_alpha else "RGB"))
-    upright.thumbnail((SIDE, SIDE))
+    upright.thumbnail((side, side))
     if has_alpha:
         ground = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(ground, upright)
