@@ -81,19 +81,9 @@ class Threshold:
     @property
     def sentence(self) -> str:
         """What came out, in words."""
-        found, wanted = self.validation, self.target.wanted
+        found = self.validation
         if self.value is None:
-            told = (
-                f"No threshold shows a precision of {100 * wanted:.4g} % on validation, so that "
-                "every photo is answered and none is unsure"
-            )
-            if found["answered"]:
-                told += (
-                    f". The nearest: {found['answered']} of {found['photos']} photos answered, "
-                    f"{_ends('precision', found)} of them right, where the lower end must reach "
-                    f"{100 * wanted:.4g} %; without any mistake that takes {_least(wanted)} photos"
-                )
-            return told + "."
+            return f"{self.shortfall} So every photo is answered, and none is unsure."
         if self.value == 0:
             return (
                 f"Every photo is answered: on validation {_ends('precision', found)} of the "
@@ -103,6 +93,19 @@ class Threshold:
             f"Unsure below a probability of {self.value:.3f}: on validation "
             f"{_ends('coverage', found)} of the photos are answered, and "
             f"{_ends('precision', found)} of the answers are right."
+        )
+
+    @property
+    def shortfall(self) -> str:
+        """Why there is no threshold, in words."""
+        found, wanted = self.validation, self.target.wanted
+        told = f"No threshold shows a {self.target.kind} of {100 * wanted:.4g} % on validation"
+        if not found["answered"]:
+            return f"{told}."
+        return (
+            f"{told}. The nearest: {found['answered']} of {found['photos']} photos answered, "
+            f"{_ends('precision', found)} of them right, where the lower end must reach "
+            f"{100 * wanted:.4g} %; without any mistake that takes {_least(wanted)} photos."
         )
 
 

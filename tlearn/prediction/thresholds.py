@@ -35,7 +35,7 @@ def of_run(run: runs.Run | Path, target: Target) -> float:
     found = choose(held_out["correct"], held_out["probability"], target)
     if found.value is None:
         raise RunError(
-            f"The target cannot be reached. {found.sentence} Expected a lower precision, or a "
+            f"The target cannot be reached. {found.shortfall} Expected a lower precision, or a "
             f"coverage: --target-coverage. Received: run={run.name!r}, "
             f"target_{target.kind}={target.wanted}"
         )
