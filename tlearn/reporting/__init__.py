@@ -18,6 +18,8 @@ from tlearn.evaluation import evaluate, measured_split
 if TYPE_CHECKING:
     from rich.console import Group
 
+    from tlearn.reporting.requiring import Requirement
+
 __all__ = ["Report", "report"]
 
 
@@ -88,6 +90,33 @@ class Report:
         from tlearn.reporting.files import write
 
         return write(self, form, output, table=table)
+
+    def require(self, *requirements: str, with_confidence: bool = False) -> tuple[Requirement, ...]:
+        """See whether the run is good enough.
+
+        Args:
+            requirements: Such as `"accuracy>=0.9"` or `"recall[dress]>=0.8"`: one of `accuracy`,
+                `balanced_accuracy`, `macro_f1`, `ece`, `adaptive_ece`, `nll`, `brier`,
+                `precision[CLASS]`, `recall[CLASS]` and `f1[CLASS]`; one of `>=`, `<=`, `>` and `<`;
+                and a number.
+            with_confidence: Compare the end of the 95 % interval that is worse, in place of the
+                value.
+
+        Returns:
+            The requirements in their order, `met` or not. What is not known is not met.
+
+        Raises:
+            RequirementError: There is no such metric or class, or it has no interval.
+
+        Example:
+
+        ```python
+        all(one.met for one in tlearn.report().require("accuracy>=0.9", "recall[dress]>=0.8"))
+        ```
+        """
+        from tlearn.reporting.requiring import check
+
+        return check(self, requirements, with_confidence=with_confidence)
 
     def __str__(self) -> str:
         from tlearn.reporting.text import rendered

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import pandas as pd
 
 from tlearn.errors import RunError
-from tlearn.files.atomic import filling, replacing
-from tlearn.files.tables import flat, printable, readable, to_csv, to_json, to_markdown
+from tlearn.files import documents
+from tlearn.files.documents import FORMS
+from tlearn.files.tables import flat, printable, to_csv, to_json, to_markdown
 from tlearn.reporting.text import rendered
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "TABLES", "write"]
 
-FORMS = ("text", "csv", "json", "markdown", "parquet")
 TABLES = (
     "summary",
     "per_class",
@@ -38,43 +38,21 @@ _BY_PHOTO = (
     "outliers",
     "leaks",
 )  # long, and not in what holds several tables
-_SUFFIX = {"text": ".txt", "csv": ".csv", "json": ".json", "markdown": ".md", "parquet": ".parquet"}
-_ONE_TABLE_PER_FILE = ("csv", "parquet")
 
 
 def write(
     report: Report, form: str, output: str | Path | TextIO | None, *, table: str | None
 ) -> Path | None:
     """Write a report; see `Report.write`."""
-    _check("form", form, FORMS)
-    if table is not None:
-        _check("table", table, TABLES)
-    if output is None or not isinstance(output, (str, Path)):
-        if form == "parquet":
-            raise RunError(
-                "Parquet is no text and cannot be shown on the screen. Give a file or a folder "
-                "with --output, or take --format csv. Received: output=None"
-            )
-        (sys.stdout if output is None else output).write(_document(report, form, table))
-        return None
-    path, suffix = Path(output), _SUFFIX[form]
-    if form in _ONE_TABLE_PER_FILE and (path.suffix.lower() != suffix or path.is_dir()):
-        with filling(path) as folder:
-            for name in [table] if table else _there(report):
-                _write_file(report, form, name, folder / f"{name}{suffix}")
-        return path
-    if path.is_dir():
-        path = path / f"{table or 'report'}{suffix}"
-    with replacing(path) as file:
-        _write_file(report, form, table, file)
-    return path
-
-
-def _write_file(report: Report, form: str, table: str | None, file: Path) -> None:
-    if form == "parquet":
-        readable(_table(report, table or "per_class")).to_parquet(file, index=False)
-    else:
-        file.write_text(_document(report, form, table), encoding="utf-8", newline="\n")
+    document = documents.Document(
+        kind="report",
+        tables=TABLES,
+        there=_there(report),
+        default="per_class",
+        frame=partial(_table, report),
+        text=partial(_document, report),
+    )
+    return documents.write(document, form, output, table=table)
 
 
 def _document(report: Report, form: str, table: str | None) -> str:
@@ -130,11 +108,3 @@ def _records(report: Report, name: str) -> object:
         counts = report.confusion
         return {"classes": list(counts.columns), "counts": counts.to_numpy()}
     return _table(report, name)
-
-
-def _check(argument: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise RunError(
-            f"There is no report {argument} {value!r}; there are {', '.join(allowed)}. "
-            f"Received: {argument}={value!r}"
-        )
