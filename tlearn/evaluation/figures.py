@@ -20,8 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlearn.errors import DatasetError
-from tlearn.evaluation.cells import METRICS, figures_of
-from tlearn.evaluation.intervals import percentile, resample, wilson
+from tlearn.evaluation.intervals import wilson
+from tlearn.evaluation.summary import summarise
 
 __all__ = ["Evaluation", "evaluate", "make_predictions", "measured_split"]
 
@@ -32,7 +32,8 @@ class Evaluation:
 
     Attributes:
         summary: One row each for `accuracy`, `balanced_accuracy` and `macro_f1`; columns `metric`,
-            `value`, `low`, `high`: fractions 0..1 with their 95 % bootstrap interval.
+            `value`, `low`, `high`: fractions 0..1 with their 95 % interval, see
+            `tlearn.evaluation.summary`.
         per_class: One row per class in class order; columns `class`, `precision`,
             `precision_low`, `precision_high`, `recall`, `recall_low`, `recall_high` (fractions
             with 95 % Wilson intervals), `f1`, `support` (photos of the class).
@@ -130,7 +131,7 @@ def evaluate(
     predicted = _codes(predictions["predicted"], names, "predicted")
     counts = np.bincount(true * size + predicted, minlength=size * size).reshape(size, size)
     return Evaluation(
-        summary=_summary(counts, seed=seed, resamples=resamples),
+        summary=summarise(counts, seed=seed, resamples=resamples),
         per_class=_per_class(counts, names),
         confusion=pd.DataFrame(
             counts,
@@ -138,27 +139,6 @@ def evaluate(
             columns=pd.Index(names, name="predicted"),
         ),
         confused_pairs=_confused_pairs(counts, names),
-    )
-
-
-def _summary(counts: NDArray[np.int64], *, seed: int, resamples: int) -> pd.DataFrame:
-    true, predicted = np.nonzero(counts)  # sorted by true class
-    cells = counts[true, predicted]
-    value = figures_of(cells[None], true, predicted, len(counts))[0]
-    drawn = np.concatenate(
-        [
-            figures_of(draw, true, predicted, len(counts))
-            for draw in resample(cells, resamples=resamples, seed=seed)
-        ]
-    )
-    ends = [percentile(drawn[:, column]) for column in range(len(METRICS))]
-    return pd.DataFrame(
-        {
-            "metric": METRICS,
-            "value": value,
-            "low": [low for low, _ in ends],
-            "high": [high for _, high in ends],
-        }
     )
 
 

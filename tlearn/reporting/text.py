@@ -87,7 +87,7 @@ def _headline(report: Report) -> RenderableType:
     skipped = f"{len(report.skipped):,} files were skipped; see below."
     lines.append(Text(skipped if len(report.skipped) else "No file was skipped."))
     lines += [Text(proof) for proof in _proof(report)]
-    lines.append(Text("Ranges are 95 % intervals: bootstrap above, Wilson per class."))
+    lines.append(Text("Ranges are 95 % intervals, by Wilson's formula."))
     return Group(*lines)
 
 
