@@ -33,7 +33,7 @@ from tlearn.evaluation.summary import summarise
 
 Array = np.ndarray[Any, Any]
 
-DRAWS = 400  # of a bootstrap; 1,000 in a report move the ends by less than the repeats can tell
+DRAWS = 400  # of a bootstrap; the 500 of a report move the ends by less than the repeats can tell
 # classes, accuracy, how uneven the classes are (0 is even), photos
 POPULATIONS = (
     (10, 0.95, 0.5, 100),

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tlearn import backbones, evaluation, export, heads, jobs, provenance, recipes, runs
+from tlearn import backbones, evaluation, export, heads, jobs, prospects, provenance, recipes, runs
 from tlearn import precision as precisions
 from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
@@ -168,6 +168,8 @@ def finetune(
             folder.write_table("suspects", suspects.table)
             folder.write_table("outliers", suspects.outliers)
         clock.lap("labels")
+        photo_sizes = prospects.measure(job, folder, seed=seed)
+        clock.lap("learning_curve")
         training = job.run()
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
@@ -213,6 +215,7 @@ def finetune(
                 "backbone": chosen.name,
                 "weights": str(weights),
                 "image_size": job.image_size,
+                "photo_sizes": photo_sizes,
                 "resize_mode": resize_mode,
                 "head": head,
                 "precision": policy,

@@ -49,7 +49,7 @@ def report(
         typer.Option(
             metavar="NAME",
             help="Only this table: summary, per_class, confusion, confused_pairs, stages, history, "
-            "skipped, predictions, suspects, outliers or leaks. CSV and Parquet take one at a time; default: per_class. "
+            "skipped, predictions, suspects, outliers, leaks or learning_curve. CSV and Parquet take one at a time; default: per_class. "
             "With --compare: differences, mcnemar, per_class or changes; default: differences.",
         ),
     ] = None,

@@ -105,7 +105,7 @@ def compare(
     root: str | Path = run_folders.ROOT,
     intersect: bool = False,
     seed: int = 0,
-    resamples: int = 2000,
+    resamples: int = 500,
 ) -> Comparison:
     """Compare runs with the first of them, on the photos that all were tested on.
 

@@ -27,7 +27,7 @@ def write(
     document = documents.Document(
         kind="comparison",
         tables=TABLES,
-        there=TABLES,
+        there=lambda: TABLES,
         default="differences",
         frame=partial(_table, comparison),
         text=partial(_document, comparison),

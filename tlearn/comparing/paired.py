@@ -43,7 +43,7 @@ def differences(
     second: NDArray[np.int64],
     size: int,
     *,
-    resamples: int = 2000,
+    resamples: int = 500,
     seed: int = 0,
 ) -> list[Difference]:
     """The paired bootstrap of accuracy, balanced accuracy and macro F1.

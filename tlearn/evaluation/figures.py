@@ -96,7 +96,7 @@ def measured_split(predictions: pd.DataFrame) -> str:
 
 
 def evaluate(
-    predictions: pd.DataFrame, class_names: Sequence[str], *, seed: int = 0, resamples: int = 1000
+    predictions: pd.DataFrame, class_names: Sequence[str], *, seed: int = 0, resamples: int = 500
 ) -> Evaluation:
     """Compute the figures of a split.
 

@@ -21,7 +21,7 @@ __all__ = ["PRIOR", "summarise"]
 PRIOR = 2.0
 
 
-def summarise(counts: NDArray[np.int64], *, seed: int = 0, resamples: int = 1000) -> pd.DataFrame:
+def summarise(counts: NDArray[np.int64], *, seed: int = 0, resamples: int = 500) -> pd.DataFrame:
     """The figures of a confusion matrix, with intervals.
 
     Accuracy has Wilson's interval. The other two have Wilson's with as many photos as a plain

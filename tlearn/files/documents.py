@@ -28,7 +28,7 @@ class Document:
     Args:
         kind: What it is, such as `"report"`: the name of its file in a folder.
         tables: The names of the tables that there can be.
-        there: Those that there are, for a folder with a file for each.
+        there: Gives those that there are, for a folder with a file for each.
         default: The table of a CSV or Parquet file, where none is asked for.
         frame: Gives a table by its name.
         text: Gives the document in a form, or one table of it: `text(form, table)`.
@@ -36,7 +36,7 @@ class Document:
 
     kind: str
     tables: Sequence[str]
-    there: Sequence[str]
+    there: Callable[[], Sequence[str]]
     default: str
     frame: Callable[[str], pd.DataFrame]
     text: Callable[[str, str | None], str]
@@ -74,7 +74,7 @@ def write(
     path, suffix = Path(output), _SUFFIX[form]
     if form in _ONE_TABLE_PER_FILE and (path.suffix.lower() != suffix or path.is_dir()):
         with filling(path) as folder:
-            for name in [table] if table else document.there:
+            for name in [table] if table else document.there():
                 _write_file(document, form, name, folder / f"{name}{suffix}")
         return path
     if path.is_dir():

@@ -24,7 +24,8 @@ _FOLDS_OF_MANY = 3
 # What is left out differs little between photos, and the heads are fitted five times as fast.
 _AXES = 256
 _SMOOTHING = 0.1  # as in the recipes
-_LEAST = 2  # photos of a class in the smallest part; with fewer the curve begins later
+_LEAST = 2  # photos of a middling class in the smallest part; with fewer the curve begins later
+_PARTS = 4  # the fewest that make a curve
 _MANY = 5_000  # photos; the more there are, the less it takes to measure an error
 _MOST = 20_000
 # Photos times classes: what a pass over the features costs, a minute or two.
@@ -65,7 +66,7 @@ def learning_curve(
     labels = labels[chosen]
     of_fold = crossing.folds(examples, count, seed=seed)
     shares = _shares(labels, of_fold)
-    if len(shares) < 3:
+    if len(shares) < _PARTS:
         return None
     found = []
     # Matrices this small are divided among threads at a loss, a large one on a busy machine.
@@ -102,10 +103,10 @@ def _chosen(examples: pd.DataFrame, labels: Array, seed: int) -> Array:
 
 
 def _shares(labels: Array, of_fold: Array) -> list[float]:
-    """The parts in which every class that can be learnt has photos."""
+    """The parts in which classes have photos; a rare class may be missing from the smallest."""
     counts = np.bincount(labels)
-    least = int(counts[counts > 0].min()) * (1 - 1 / (int(of_fold.max()) + 1))
-    return [share for share in SHARES if share * least >= _LEAST]
+    middling = float(np.median(counts[counts > 0])) * (1 - 1 / (int(of_fold.max()) + 1))
+    return [share for share in SHARES if share * middling >= _LEAST]
 
 
 def _order(examples: pd.DataFrame, labels: Array, rows: Array, *, seed: int) -> Array:

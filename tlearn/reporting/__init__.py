@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 import pandas as pd
 
 from tlearn import runs
-from tlearn.evaluation import evaluate, measured_split
+from tlearn.advice import Advice, of_run
+from tlearn.evaluation import Evaluation, evaluate, measured_split
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -59,6 +60,12 @@ class Report:
     skipped: pd.DataFrame
 
     @cached_property
+    def advice(self) -> tuple[Advice, ...]:
+        """What to do next, the most promising first; see `tlearn.advice.of_run`."""
+        figures = Evaluation(self.summary, self.per_class, self.confusion, self.confused_pairs)
+        return of_run(self.run, figures)
+
+    @cached_property
     def text(self) -> Group:
         """The report for a console, as a rich renderable; good at 80 columns, needs no colour."""
         from tlearn.reporting.text import layout
@@ -77,7 +84,7 @@ class Report:
                 table.
             table: Only this table: `"summary"`, `"per_class"`, `"confusion"`,
                 `"confused_pairs"`, `"stages"`, `"history"`, `"skipped"`, `"predictions"`,
-                `"suspects"`, `"outliers"` or `"leaks"`. By default one CSV or Parquet file holds
+                `"suspects"`, `"outliers"`, `"leaks"` or `"learning_curve"`. By default one CSV or Parquet file holds
                 `"per_class"`, a folder all of them, and the other forms hold all but the last
                 three, which are long.
 

@@ -31,12 +31,14 @@ TABLES = (
     "suspects",
     "outliers",
     "leaks",
+    "learning_curve",
 )
 _BY_PHOTO = (
     "predictions",
     "suspects",
     "outliers",
     "leaks",
+    "learning_curve",
 )  # long, and not in what holds several tables
 
 
@@ -47,7 +49,7 @@ def write(
     document = documents.Document(
         kind="report",
         tables=TABLES,
-        there=_there(report),
+        there=partial(_there, report),
         default="per_class",
         frame=partial(_table, report),
         text=partial(_document, report),
@@ -63,13 +65,17 @@ def _document(report: Report, form: str, table: str | None) -> str:
     names = [table] if table else [name for name in TABLES if name not in _BY_PHOTO]
     if form == "json":
         about = {"run": report.run.info, "path": report.run.path, "split": report.split}
-        return to_json(about | {name: _records(report, name) for name in names})
+        advice = {} if table else {"advice": [vars(one) for one in report.advice]}
+        return to_json(about | {name: _records(report, name) for name in names} | advice)
     if form == "text":
         return to_markdown(_table(report, names[0])) + "\n"
     parts = [f"# {printable(report.run.name)}", _about(report)]
     for name in names:
         title = name.replace("_", " ").capitalize()
         parts += [f"## {title}", to_markdown(_table(report, name))]
+    if table is None and report.advice:
+        steps = [f"{number}. {_line(one.sentence)}" for number, one in enumerate(report.advice, 1)]
+        parts += ["## What to do next", "\n".join(steps)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -97,10 +103,12 @@ def _table(report: Report, name: str) -> pd.DataFrame:
 
 
 def _there(report: Report) -> list[str]:
-    absent = [
-        name for name in ("suspects", "outliers", "leaks") if getattr(report.run, name) is None
-    ]
+    absent = [name for name in _BY_PHOTO if getattr(report.run, name) is None]
     return [name for name in TABLES if name not in absent]
+
+
+def _line(text: str) -> str:
+    return " ".join(printable(text).replace("<", "&lt;").splitlines())
 
 
 def _records(report: Report, name: str) -> object:

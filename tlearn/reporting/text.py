@@ -1,4 +1,4 @@
-"""A report for a console: headline, stages, classes, confusion, files left out."""
+"""A report for a console: headline, stages, classes, confusion, files left out, what to do next."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 from tlearn.evaluation.intervals import wilson
 from tlearn.reporting.doubts import doubtful
 from tlearn.reporting.matrix import ConfusionMatrix
+from tlearn.reporting.next_steps import next_steps
 from tlearn.reporting.wording import count, decimal, duration, interval, percent, shown
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def layout(report: Report) -> Group:
     """All parts of the report, one below the other."""
     parts = [_headline(report), _stages(report), _classes(report)]
     parts += [ConfusionMatrix(report.confusion), _pairs(report)]
-    parts += [*doubtful(report.run), _skipped(report)]
+    parts += [*doubtful(report.run), _skipped(report), *next_steps(report)]
     lines: list[RenderableType] = []
     for part in parts:
         lines += [part, Text()]

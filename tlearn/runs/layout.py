@@ -81,7 +81,7 @@ TABLES: dict[str, dict[str, str]] = {  # NAME of NAME.csv -> column -> kind, see
 }
 CONFUSION = "confusion"
 # NAME of NAME.parquet. Only the first is in every run: labels are judged by kept features, if any.
-PARQUET = ("predictions", "suspects", "outliers", "leaks")
+PARQUET = ("predictions", "suspects", "outliers", "leaks", "learning_curve")
 TABLE_NAMES = (*TABLES, CONFUSION, *PARQUET)
 
 # Without these a folder is damaged; a model may be removed to save space and the run still read.

@@ -36,6 +36,7 @@ class Run:
     ├── predictions.parquet   every validation and test photo with its probabilities
     ├── suspects.parquet      every photo, those first whose labels look wrong
     ├── outliers.parquet      photos that are far from all others
+    ├── learning_curve.parquet  what frozen features get wrong with parts of the photos
     ├── summary.csv  per_class.csv  confusion.csv  confused_pairs.csv
     ├── model.keras           the model for Keras
     └── saved_model/          the model for everything else
@@ -156,6 +157,11 @@ class Run:
     def leaks(self) -> pd.DataFrame | None:
         """Photos that can be known from another split; `None` in runs of before that was looked for."""
         return self._unless_absent("leaks")
+
+    @cached_property
+    def learning_curve(self) -> pd.DataFrame | None:
+        """Errors with parts of the photos, see `prospects.learning_curve`; `None` where not measured."""
+        return self._unless_absent("learning_curve")
 
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Some columns of `predictions`, which is quicker where there are many classes.
