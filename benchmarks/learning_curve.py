@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import threadpoolctl
 from photo_sets import divided, held_back
 
 import tlearn
@@ -37,6 +38,7 @@ from tlearn.advice import of_photos
 from tlearn.datasets import Dataset
 from tlearn.evaluation.intervals import percentile
 from tlearn.features.memory import budget
+from tlearn.labelling import neighbours
 from tlearn.photos import pipeline
 from tlearn.stages import linear_head
 
@@ -150,6 +152,7 @@ def by_classes(
     seed: int,
 ) -> Iterator[dict[str, Any]]:
     labels = pipeline.class_numbers(examples, names)
+    features = neighbours.principal(features, 256)
     train = (examples["split"] == "train").to_numpy()
     rows = np.flatnonzero(train)
     of_fold = crossing.folds(examples.iloc[rows], 5, seed=seed)
@@ -231,8 +234,10 @@ def main() -> None:
         return
     examples, features = frozen(data, given.backbone)
     for seed in seeds:
-        for row in by_heads(examples, features.astype(np.float32), data.class_names, seed):
-            print(json.dumps(row), flush=True)
+        # As in a run: so small matrices are divided among threads at a loss.
+        with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+            for row in by_heads(examples, features.astype(np.float32), data.class_names, seed):
+                print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

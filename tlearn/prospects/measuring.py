@@ -10,6 +10,7 @@ import threadpoolctl
 
 from tlearn import crossing
 from tlearn.datasets.bundles import of_examples
+from tlearn.labelling import neighbours
 from tlearn.photos import pipeline
 from tlearn.stages import linear_head
 
@@ -57,6 +58,8 @@ def learning_curve(
     Raises:
         ValueError: A feature is not finite.
     """
+    if not np.isfinite(features).all():
+        raise ValueError("the features are not finite")
     labels = pipeline.class_numbers(examples, class_names)
     chosen = _chosen(examples, labels, seed)
     if len(chosen) * len(class_names) > _MOST_WORK or not len(chosen):
@@ -71,7 +74,7 @@ def learning_curve(
     found = []
     # Matrices this small are divided among threads at a loss, a large one on a busy machine.
     with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
-        reduced = _reduced(features[chosen])
+        reduced = neighbours.principal(features[chosen], _AXES)
         for fold in range(count):
             held_out = np.flatnonzero(of_fold == fold)
             inside = np.flatnonzero(of_fold != fold)
@@ -119,18 +122,6 @@ def _order(examples: pd.DataFrame, labels: Array, rows: Array, *, seed: int) -> 
         place[list(bundle.rows)] = bundle.place
     ranks = pd.Series(place[rows]).groupby(labels[rows]).rank(method="max", pct=True)
     return ranks.to_numpy()
-
-
-def _reduced(features: Array) -> Array:
-    """The features along the axes in which the photos differ most, float32 `(photos, axes)`."""
-    if not np.isfinite(features).all():
-        raise ValueError("the features are not finite")
-    centred = features.astype(np.float32)
-    centred -= centred.mean(axis=0)
-    if centred.shape[1] <= _AXES:
-        return centred
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    return np.ascontiguousarray(centred @ axes[:, -_AXES:])
 
 
 def _wrong(features: Array, labels: Array, part: Array, held_out: Array, classes: int) -> Array:
