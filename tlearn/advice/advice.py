@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -58,10 +59,11 @@ class Numbers:
         """How many photos of the split are answered wrong."""
         return int(self.evaluation.confused_pairs["count"].sum())
 
-    @property
+    @cached_property
     def trained_on(self) -> pd.Series:
         """Training photos of each class, in class order."""
-        train = self.run.splits[self.run.splits["split"] == "train"]
+        splits = self.run.read_splits(["label", "split"])
+        train = splits[splits["split"] == "train"]
         return train["label"].value_counts().reindex(list(self.run.class_names), fill_value=0)
 
 

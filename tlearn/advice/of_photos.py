@@ -117,13 +117,13 @@ def _of_class(curve: pd.DataFrame, name: str, recall: float, photos: int) -> Adv
         )
     elif high > _FARTHEST:
         sentence = (
-            f"{about}: at least {more[0]:,} more photos would take away a quarter of its mistakes, "
-            f"maybe several times that; twice as many {_range(*gain)} of them."
+            f"{about}: with all classes growing alike, at least {more[0]:,} more photos would take away "
+            f"a quarter of its mistakes, maybe several times that; twice as many {_range(*gain)}."
         )
     else:
         sentence = (
-            f"{about}: roughly {more[0]:,} to {more[1]:,} more photos would take away a quarter of "
-            "its mistakes."
+            f"{about}: with all classes growing alike, roughly {more[0]:,} to {more[1]:,} more photos "
+            "would take away a quarter of its mistakes."
         )
     return Advice("photos", sentence, evidence)
 

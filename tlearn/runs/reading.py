@@ -163,6 +163,17 @@ class Run:
         """Errors with parts of the photos, see `prospects.learning_curve`; `None` where not measured."""
         return self._unless_absent("learning_curve")
 
+    def read_splits(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Some columns of `splits`, which is quicker where there are many photos.
+
+        Args:
+            columns: Their names.
+
+        Returns:
+            One row per photo.
+        """
+        return self._table("splits", only=columns)
+
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Some columns of `predictions`, which is quicker where there are many classes.
 
@@ -221,12 +232,12 @@ class Run:
         except (OSError, UnicodeDecodeError) as error:
             raise self.damaged(f"{name}: {error}") from error
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def _table(self, name: str, *, only: Sequence[str] | None = None) -> pd.DataFrame:
         path = self.path / layout.table_file(name)
         try:
             if name == layout.CONFUSION:
                 return from_csv(path, {TRUE_BY_PREDICTED: "text"}, rest="whole")
-            return from_csv(path, layout.TABLES[name])
+            return from_csv(path, layout.TABLES[name], only=only)
         except (OSError, ValueError, csv.Error) as error:
             raise self.damaged(f"{path.name}: {error}") from error
 
