@@ -126,6 +126,7 @@ def fill(
     photos: int = 120,
     seed: int = 0,
     table: pd.DataFrame | None = None,
+    splits: pd.DataFrame | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write everything but the models."""
@@ -133,7 +134,7 @@ def fill(
     evaluation = evaluate(predicted.query("split == 'test'"), class_names, seed=seed)
     folder.write_class_names(class_names)
     folder.write_recipe(RECIPE)
-    folder.write_table("splits", examples(class_names, photos))
+    folder.write_table("splits", examples(class_names, photos) if splits is None else splits)
     folder.write_table("skipped", skipped())
     folder.write_table("stages", stages())
     folder.write_table("history", history())
@@ -151,6 +152,7 @@ def write_run(
     photos: int = 120,
     seed: int = 0,
     table: pd.DataFrame | None = None,
+    splits: pd.DataFrame | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> runs.Run:
     """Write a finished run.
@@ -162,6 +164,7 @@ def write_run(
         photos: How many photos the data set has, of which 15 % each are validation and test.
         seed: Other seeds give other predictions.
         table: The predictions table, in place of a synthetic one.
+        splits: The table of photos, in place of that of `examples`.
         changes: Keys of `run.json` that are to differ, such as `{"created": "2024-..."}`.
 
     Returns:
@@ -174,6 +177,7 @@ def write_run(
             photos=photos,
             seed=seed,
             table=table,
+            splits=splits,
             changes=changes,
         )
     assert folder.run is not None

@@ -252,7 +252,7 @@ def test_json_holds_everything_and_nothing_that_json_lacks(tmp_path):
 
     text = (tmp_path / "report.json").read_text(encoding="utf-8")
     document = json.loads(text, parse_constant=refuse)
-    assert list(document) == ["run", "path", "split", *ALL]
+    assert list(document) == ["run", "path", "split", *ALL, "advice"]
     assert document["run"]["name"] == found.run.name
     assert document["confusion"]["classes"] == list(names)
     assert document["confusion"]["counts"] == found.confusion.to_numpy().tolist()

@@ -157,6 +157,15 @@ def test_the_run_tells_how_it_was_made(run):
     assert "# Stage unfreeze: epochs=2, learning_rate=0.0005, unfreeze=0.1" in run.recipe_text
 
 
+def test_the_learning_curve_is_of_the_photos_that_were_not_for_the_test(run):
+    curve = run.learning_curve
+    whole = curve[curve["share"] == 1]
+    assert whole["held_out"].sum() == (run.splits["split"] != "test").sum()
+    sizes = run.info["photo_sizes"]
+    assert 0 < sizes["low"] <= sizes["median"] <= sizes["high"]
+    assert any(one.kind == "photos" for one in tlearn.report(run).advice)
+
+
 def test_the_report_and_predict_use_the_run(run, digits):
     report = tlearn.report(run)
     assert list(report.per_class["class"]) == ["0", "1", "2"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tlearn.choosing.backbone.shortlist import shortlist
     from tlearn.choosing.rate.learning_rate import lr_find
     from tlearn.choosing.settings.tuning import tune
+    from tlearn.comparing.comparison import compare
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "check",
     "classify",
+    "compare",
     "errors",
     "finetune",
     "load_run",
@@ -53,6 +55,7 @@ _HOME = {
     "Run": "tlearn.reporting.run",
     "check": "tlearn.checking.checker",
     "classify": "tlearn.prediction.pretrained",
+    "compare": "tlearn.comparing.comparison",
     "finetune": "tlearn.workflow",
     "load_run": "tlearn.reporting.run",
     "lr_find": "tlearn.choosing.rate.learning_rate",

@@ -10,6 +10,7 @@ TlearnError
 ├── TrainingError       training never reached a finite loss
 ├── TuningError         a search of settings cannot be begun, or not go on
 ├── RunError            a run folder is missing, unfinished or damaged
+├── RequirementError    what a run is required to reach cannot be asked for (also a ValueError)
 ├── ExportError         the exported model does not answer as the trained one did
 ├── CacheError          features cannot be kept, or not be read back
 ├── SizeError           what should be a size of memory or files is none  (also a ValueError)
@@ -30,6 +31,7 @@ __all__ = [
     "ExportError",
     "MissingExtra",
     "RecipeError",
+    "RequirementError",
     "RunError",
     "SizeError",
     "TlearnError",
@@ -73,6 +75,10 @@ class TuningError(TlearnError):
 
 class RunError(TlearnError):
     """A run folder is missing, unfinished or damaged, or cannot be written."""
+
+
+class RequirementError(TlearnError, ValueError):
+    """What a run is required to reach, such as `accuracy>=0.9`, cannot be asked for."""
 
 
 class ExportError(TlearnError):

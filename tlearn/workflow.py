@@ -9,7 +9,18 @@ from typing import Any
 
 import keras
 
-from tlearn import backbones, evaluation, export, heads, jobs, outcome, provenance, recipes, runs
+from tlearn import (
+    backbones,
+    evaluation,
+    export,
+    heads,
+    jobs,
+    outcome,
+    prospects,
+    provenance,
+    recipes,
+    runs,
+)
 from tlearn import precision as precisions
 from tlearn.calibration import Target
 from tlearn.choosing import automatic
@@ -175,6 +186,8 @@ def finetune(
             folder.write_table("suspects", suspects.table)
             folder.write_table("outliers", suspects.outliers)
         clock.lap("labels")
+        photo_sizes = prospects.measure(job, folder, seed=seed)
+        clock.lap("learning_curve")
         training = job.run()
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
@@ -224,6 +237,7 @@ def finetune(
                 "backbone": chosen.name,
                 "weights": str(weights),
                 "image_size": job.image_size,
+                "photo_sizes": photo_sizes,
                 "resize_mode": resize_mode,
                 "head": head,
                 "precision": policy,

@@ -5,13 +5,18 @@ from __future__ import annotations
 import webbrowser
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from tlearn.cli import completion, display
+from tlearn.cli import completion, display, requiring
 from tlearn.cli.display import ListFormat
+from tlearn.cli.requiring import ConfidenceOption, RequireOption
+
+if TYPE_CHECKING:
+    from tlearn.comparing import Comparison
+    from tlearn.reporting import Report
 
 __all__ = ["REPORT_EXAMPLE", "RUNS_EXAMPLE", "ReportFormat", "report", "runs"]
 
@@ -31,9 +36,9 @@ class ReportFormat(str, Enum):
 
 def report(
     run: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            help="Run name or run folder. Default: the latest run.",
+            help="Run name or run folder; several with --compare. Default: the latest run.",
             autocompletion=completion.run_names,
         ),
     ] = None,
@@ -45,7 +50,8 @@ def report(
         typer.Option(
             metavar="NAME",
             help="Only this table: summary, per_class, confusion, confused_pairs, stages, history, "
-            "skipped, predictions, suspects, outliers or leaks. CSV and Parquet take one at a time; default: per_class.",
+            "skipped, predictions, suspects, outliers, leaks or learning_curve. CSV and Parquet take one at a time; default: per_class. "
+            "With --compare: differences, mcnemar, per_class or changes; default: differences.",
         ),
     ] = None,
     output: Annotated[
@@ -65,24 +71,67 @@ def report(
     open_page: Annotated[
         bool, typer.Option("--open", help="Open the page of --html in the browser.")
     ] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Set the other runs against the first, on the same test photos."
+        ),
+    ] = False,
+    intersect: Annotated[
+        bool,
+        typer.Option(
+            "--intersect",
+            help="With --compare: go on where test photos, classes or labels differ, with those "
+            "that the runs share.",
+        ),
+    ] = False,
+    require: RequireOption = None,
+    with_confidence: ConfidenceOption = False,
     root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
 ) -> None:
     """Say how good a run is: per class, with intervals, and what it confuses."""
-    from tlearn import reporting
-
+    _check_options(run or [], compare, intersect, require or [], with_confidence)
     if open_page and html is None:
         raise typer.BadParameter("It opens the page that --html FILE writes.", param_hint="--open")
-    found = reporting.report(run, root=root)
-    if html is not None:
-        _show(found.page(html), open_page=open_page)
-        if form is ReportFormat.text and table is None and output is None:
-            return
-    if form is ReportFormat.text and table is None and output is None:
+    if html is not None and compare:
+        raise typer.BadParameter("It is of one run, without --compare.", param_hint="--html")
+    found: Report | Comparison
+    if compare:
+        from tlearn import comparing
+
+        found = comparing.compare(*(run or []), root=root, intersect=intersect)
+    else:
+        from tlearn import reporting
+
+        found = reporting.report(run[0] if run else None, root=root)
+        # Before the report, so that what cannot be asked for is said with nothing around it.
+        checked = found.require(*(require or []), with_confidence=with_confidence)
+        if html is not None:
+            _show(found.page(html), open_page=open_page)
+    if html is not None and form is ReportFormat.text and table is None and output is None:
+        pass  # the page is what was asked for
+    elif form is ReportFormat.text and table is None and output is None:
         display.stdout_console().print(found.text)
-        return
-    written = found.write(form.value, output, table=table)
-    if written is not None:
-        display.stderr_console().print(f"Wrote {display.cell(written)}", soft_wrap=True)
+    else:
+        written = found.write(form.value, output, table=table)
+        if written is not None:
+            display.stderr_console().print(f"Wrote {display.cell(written)}", soft_wrap=True)
+    if require:
+        requiring.conclude(checked)
+
+
+def _check_options(
+    run: list[str], compare: bool, intersect: bool, require: list[str], with_confidence: bool
+) -> None:
+    """Refuse options that mean nothing together."""
+    if len(run) > 1 and not compare:
+        raise typer.BadParameter("Several runs are for --compare; a report is of one.")
+    if intersect and not compare:
+        raise typer.BadParameter("--intersect is for --compare.")
+    if require and compare:
+        raise typer.BadParameter("--require is of one run, without --compare.")
+    if with_confidence and not require:
+        raise typer.BadParameter("--with-confidence is for --require.")
 
 
 def _show(page: Path, *, open_page: bool) -> None:

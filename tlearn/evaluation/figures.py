@@ -20,11 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlearn.errors import DatasetError
-from tlearn.evaluation.intervals import percentile, resample, wilson
+from tlearn.evaluation.intervals import wilson
+from tlearn.evaluation.summary import summarise
 
 __all__ = ["Evaluation", "evaluate", "make_predictions", "measured_split"]
-
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,8 @@ class Evaluation:
 
     Attributes:
         summary: One row each for `accuracy`, `balanced_accuracy` and `macro_f1`; columns `metric`,
-            `value`, `low`, `high`: fractions 0..1 with their 95 % bootstrap interval.
+            `value`, `low`, `high`: fractions 0..1 with their 95 % interval, see
+            `tlearn.evaluation.summary`.
         per_class: One row per class in class order; columns `class`, `precision`,
             `precision_low`, `precision_high`, `recall`, `recall_low`, `recall_high` (fractions
             with 95 % Wilson intervals), `f1`, `support` (photos of the class).
@@ -96,7 +96,7 @@ def measured_split(predictions: pd.DataFrame) -> str:
 
 
 def evaluate(
-    predictions: pd.DataFrame, class_names: Sequence[str], *, seed: int = 0, resamples: int = 1000
+    predictions: pd.DataFrame, class_names: Sequence[str], *, seed: int = 0, resamples: int = 500
 ) -> Evaluation:
     """Compute the figures of a split.
 
@@ -131,7 +131,7 @@ def evaluate(
     predicted = _codes(predictions["predicted"], names, "predicted")
     counts = np.bincount(true * size + predicted, minlength=size * size).reshape(size, size)
     return Evaluation(
-        summary=_summary(counts, seed=seed, resamples=resamples),
+        summary=summarise(counts, seed=seed, resamples=resamples),
         per_class=_per_class(counts, names),
         confusion=pd.DataFrame(
             counts,
@@ -140,57 +140,6 @@ def evaluate(
         ),
         confused_pairs=_confused_pairs(counts, names),
     )
-
-
-def _summary(counts: NDArray[np.int64], *, seed: int, resamples: int) -> pd.DataFrame:
-    true, predicted = np.nonzero(counts)  # sorted by true class
-    cells = counts[true, predicted]
-    value = _figures(cells[None], true, predicted, len(counts))[0]
-    drawn = np.concatenate(
-        [
-            _figures(draw, true, predicted, len(counts))
-            for draw in resample(cells, resamples=resamples, seed=seed)
-        ]
-    )
-    ends = [percentile(drawn[:, column]) for column in range(len(METRICS))]
-    return pd.DataFrame(
-        {
-            "metric": METRICS,
-            "value": value,
-            "low": [low for low, _ in ends],
-            "high": [high for _, high in ends],
-        }
-    )
-
-
-def _figures(
-    cells: NDArray[np.int64], true: NDArray[np.int64], predicted: NDArray[np.int64], size: int
-) -> NDArray[np.float64]:
-    """`METRICS` of each row of cell counts `(draws, cells)` -> `(draws, 3)`.
-
-    A class that a draw left without photos is out of that draw's means, as it would be if the
-    draw were the test split.
-    """
-    support = _sums(cells, true, size)
-    given = _sums(cells, predicted, size)
-    right = true == predicted
-    hits = _sums(cells[:, right], true[right], size)
-    present = support > 0
-    classes = present.sum(axis=1)
-    recall = np.divide(hits, support, out=np.zeros(hits.shape), where=present)
-    f1 = np.divide(2 * hits, support + given, out=np.zeros(hits.shape), where=present)
-    columns = [hits.sum(1) / cells.sum(1), recall.sum(1) / classes, f1.sum(1) / classes]
-    return np.stack(columns, axis=1)
-
-
-def _sums(cells: NDArray[np.int64], classes: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Add up `(draws, cells)` by class -> `(draws, size)`."""
-    sums = np.zeros((len(cells), size), dtype=np.int64)
-    if len(classes):
-        order = np.argsort(classes, kind="stable")
-        found, starts = np.unique(classes[order], return_index=True)
-        sums[:, found] = np.add.reduceat(cells[:, order], starts, axis=1)
-    return sums
 
 
 def _per_class(counts: NDArray[np.int64], names: list[str]) -> pd.DataFrame:

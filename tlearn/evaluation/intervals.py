@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["percentile", "resample", "wilson"]
+__all__ = ["f1_interval", "percentile", "resample", "wilson"]
 
 _CELLS_AT_ONCE = 2_000_000  # 16 MB of counts, however many cells there are
 
@@ -50,6 +50,33 @@ def wilson(
     low = np.where(hits == 0, np.where(tried > 0, 0.0, np.nan), low)
     high = np.where(hits == tried, np.where(tried > 0, 1.0, np.nan), high)
     return low, high
+
+
+def f1_interval(
+    hits: ArrayLike, involved: ArrayLike, *, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The interval of a class's F1, which follows from that of a proportion.
+
+    Of the photos that are of the class or were taken for it, the share J that is both is a proportion
+    (Jaccard's index), and F1 is 2 J / (1 + J), which grows with J. So the ends of J's Wilson interval
+    give those of F1, with few photos and without any mistake too.
+
+    Args:
+        hits: Photos of the class that were taken for it, any shape.
+        involved: Photos that are of the class, or were taken for it, or both; of the same shape.
+        confidence: How often such an interval holds the true F1, above 0 and below 1.
+
+    Returns:
+        The lower and the upper ends, 0 to 1; NaN where no photo is involved.
+
+    Example:
+
+    ```python
+    low, high = f1_interval(8, 10)  # 0.658, 0.971
+    ```
+    """
+    low, high = wilson(hits, involved, confidence=confidence)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def resample(

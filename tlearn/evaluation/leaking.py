@@ -26,7 +26,7 @@ def without(
 
     Returns:
         `photos`, how many of the split can be known, and `accuracy`, `low` and `high` of the
-        others, fractions 0..1 with the 95 % bootstrap interval; `None` where no photo is left. Only
+        others, fractions 0..1 with the 95 % interval; `None` where no photo is left. Only
         `photos`, 0, where none can be known.
     """
     known = predictions["path"].isin(set(leaking))

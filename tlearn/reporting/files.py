@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import pandas as pd
 
 from tlearn.errors import RunError
-from tlearn.files.atomic import filling, replacing
-from tlearn.files.tables import flat, printable, readable, to_csv, to_json, to_markdown
+from tlearn.files import documents
+from tlearn.files.documents import FORMS
+from tlearn.files.tables import flat, printable, to_csv, to_json, to_markdown
 from tlearn.reporting.text import rendered
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "TABLES", "write"]
 
-FORMS = ("text", "csv", "json", "markdown", "parquet")
 TABLES = (
     "summary",
     "per_class",
@@ -31,50 +31,30 @@ TABLES = (
     "suspects",
     "outliers",
     "leaks",
+    "learning_curve",
 )
 _BY_PHOTO = (
     "predictions",
     "suspects",
     "outliers",
     "leaks",
+    "learning_curve",
 )  # long, and not in what holds several tables
-_SUFFIX = {"text": ".txt", "csv": ".csv", "json": ".json", "markdown": ".md", "parquet": ".parquet"}
-_ONE_TABLE_PER_FILE = ("csv", "parquet")
 
 
 def write(
     report: Report, form: str, output: str | Path | TextIO | None, *, table: str | None
 ) -> Path | None:
     """Write a report; see `Report.write`."""
-    _check("form", form, FORMS)
-    if table is not None:
-        _check("table", table, TABLES)
-    if output is None or not isinstance(output, (str, Path)):
-        if form == "parquet":
-            raise RunError(
-                "Parquet is no text and cannot be shown on the screen. Give a file or a folder "
-                "with --output, or take --format csv. Received: output=None"
-            )
-        (sys.stdout if output is None else output).write(_document(report, form, table))
-        return None
-    path, suffix = Path(output), _SUFFIX[form]
-    if form in _ONE_TABLE_PER_FILE and (path.suffix.lower() != suffix or path.is_dir()):
-        with filling(path) as folder:
-            for name in [table] if table else _there(report):
-                _write_file(report, form, name, folder / f"{name}{suffix}")
-        return path
-    if path.is_dir():
-        path = path / f"{table or 'report'}{suffix}"
-    with replacing(path) as file:
-        _write_file(report, form, table, file)
-    return path
-
-
-def _write_file(report: Report, form: str, table: str | None, file: Path) -> None:
-    if form == "parquet":
-        readable(_table(report, table or "per_class")).to_parquet(file, index=False)
-    else:
-        file.write_text(_document(report, form, table), encoding="utf-8", newline="\n")
+    document = documents.Document(
+        kind="report",
+        tables=TABLES,
+        there=partial(_there, report),
+        default="per_class",
+        frame=partial(_table, report),
+        text=partial(_document, report),
+    )
+    return documents.write(document, form, output, table=table)
 
 
 def _document(report: Report, form: str, table: str | None) -> str:
@@ -85,13 +65,17 @@ def _document(report: Report, form: str, table: str | None) -> str:
     names = [table] if table else [name for name in TABLES if name not in _BY_PHOTO]
     if form == "json":
         about = {"run": report.run.info, "path": report.run.path, "split": report.split}
-        return to_json(about | {name: _records(report, name) for name in names})
+        advice = {} if table else {"advice": [vars(one) for one in report.advice]}
+        return to_json(about | {name: _records(report, name) for name in names} | advice)
     if form == "text":
         return to_markdown(_table(report, names[0])) + "\n"
     parts = [f"# {printable(report.run.name)}", _about(report)]
     for name in names:
         title = name.replace("_", " ").capitalize()
         parts += [f"## {title}", to_markdown(_table(report, name))]
+    if table is None and report.advice:
+        steps = [f"{number}. {_line(one.sentence)}" for number, one in enumerate(report.advice, 1)]
+        parts += ["## What to do next", "\n".join(steps)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -119,10 +103,12 @@ def _table(report: Report, name: str) -> pd.DataFrame:
 
 
 def _there(report: Report) -> list[str]:
-    absent = [
-        name for name in ("suspects", "outliers", "leaks") if getattr(report.run, name) is None
-    ]
+    absent = [name for name in _BY_PHOTO if getattr(report.run, name) is None]
     return [name for name in TABLES if name not in absent]
+
+
+def _line(text: str) -> str:
+    return " ".join(printable(text).replace("<", "&lt;").splitlines())
 
 
 def _records(report: Report, name: str) -> object:
@@ -130,11 +116,3 @@ def _records(report: Report, name: str) -> object:
         counts = report.confusion
         return {"classes": list(counts.columns), "counts": counts.to_numpy()}
     return _table(report, name)
-
-
-def _check(argument: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise RunError(
-            f"There is no report {argument} {value!r}; there are {', '.join(allowed)}. "
-            f"Received: {argument}={value!r}"
-        )

@@ -1,4 +1,4 @@
-"""A report for a console: headline, stages, classes, confusion, files left out."""
+"""A report for a console: headline, stages, classes, confusion, files left out, what to do next."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 from tlearn.reporting import sentences, sureness
 from tlearn.reporting.doubts import doubtful
 from tlearn.reporting.matrix import ConfusionMatrix
+from tlearn.reporting.next_steps import next_steps
 from tlearn.reporting.wording import decimal, duration, interval, percent, shown
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def layout(report: Report) -> Group:
     """All parts of the report, one below the other."""
     parts = [_headline(report), _stages(report), _classes(report)]
     parts += [ConfusionMatrix(report.confusion), _pairs(report)]
-    parts += [*doubtful(report.run), _skipped(report)]
+    parts += [*doubtful(report.run), _skipped(report), *next_steps(report)]
     lines: list[RenderableType] = []
     for part in parts:
         lines += [part, Text()]
@@ -68,7 +69,7 @@ def _headline(report: Report) -> RenderableType:
     skipped = f"{len(report.skipped):,} files were skipped; see below."
     lines.append(Text(skipped if len(report.skipped) else "No file was skipped."))
     lines += [Text(proof) for proof in sentences.proof(report)]
-    lines.append(Text("Ranges are 95 % intervals: bootstrap above, Wilson per class."))
+    lines.append(Text("Ranges are 95 % intervals, by Wilson's formula."))
     return Group(*lines)
 
 

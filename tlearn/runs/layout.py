@@ -82,7 +82,15 @@ TABLES: dict[str, dict[str, str]] = {  # NAME of NAME.csv -> column -> kind, see
 CONFUSION = "confusion"
 # NAME of NAME.parquet. Only the first is in every run: labels are judged by kept features, if any.
 # Pictures are in those that were made where the photos were, so that a report needs no photo.
-PARQUET = ("predictions", "suspects", "outliers", "leaks", "thumbnails", "overlays")
+PARQUET = (
+    "predictions",
+    "suspects",
+    "outliers",
+    "leaks",
+    "learning_curve",
+    "thumbnails",
+    "overlays",
+)
 TABLE_NAMES = (*TABLES, CONFUSION, *PARQUET)
 
 # Without these a folder is damaged; a model may be removed to save space and the run still read.

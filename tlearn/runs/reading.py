@@ -36,6 +36,7 @@ class Run:
     ├── predictions.parquet   every validation and test photo with its probabilities
     ├── suspects.parquet      every photo, those first whose labels look wrong
     ├── outliers.parquet      photos that are far from all others
+    ├── learning_curve.parquet  what frozen features get wrong with parts of the photos
     ├── summary.csv  per_class.csv  confusion.csv  confused_pairs.csv
     ├── model.keras           the model for Keras
     └── saved_model/          the model for everything else
@@ -167,6 +168,22 @@ class Run:
         """What the model looked at in its surest mistakes: `path`, and JPEGs; `None` as above."""
         return self._unless_absent("overlays")
 
+    @cached_property
+    def learning_curve(self) -> pd.DataFrame | None:
+        """Errors with parts of the photos, see `prospects.learning_curve`; `None` where not measured."""
+        return self._unless_absent("learning_curve")
+
+    def read_splits(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Some columns of `splits`, which is quicker where there are many photos.
+
+        Args:
+            columns: Their names.
+
+        Returns:
+            One row per photo.
+        """
+        return self._table("splits", only=columns)
+
     def read_predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Some columns of `predictions`, which is quicker where there are many classes.
 
@@ -225,12 +242,12 @@ class Run:
         except (OSError, UnicodeDecodeError) as error:
             raise self.damaged(f"{name}: {error}") from error
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def _table(self, name: str, *, only: Sequence[str] | None = None) -> pd.DataFrame:
         path = self.path / layout.table_file(name)
         try:
             if name == layout.CONFUSION:
                 return from_csv(path, {TRUE_BY_PREDICTED: "text"}, rest="whole")
-            return from_csv(path, layout.TABLES[name])
+            return from_csv(path, layout.TABLES[name], only=only)
         except (OSError, ValueError, csv.Error) as error:
             raise self.damaged(f"{path.name}: {error}") from error
 

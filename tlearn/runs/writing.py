@@ -62,7 +62,8 @@ class RunFolder:
 
         Args:
             name: `"splits"`, `"skipped"`, `"history"`, `"stages"`, `"predictions"`,
-                `"suspects"`, `"outliers"`, `"leaks"`, `"thumbnails"`, `"overlays"`, or one of those that `write_evaluation` writes.
+                `"suspects"`, `"outliers"`, `"leaks"`, `"learning_curve"`, `"thumbnails"`, `"overlays"`, or
+                one of those that `write_evaluation` writes.
             table: Its columns, in any order; docs/run-folder.md lists them. Others may be added.
         """
         if name not in layout.TABLE_NAMES:

@@ -38,7 +38,7 @@ def html(report: Report) -> str:
         gain=sentences.gain(report),
         remarks=[*sentences.leaks(report), *sentences.caveats(report), *sentences.proof(report)],
         hardest=classes.hardest(report),
-        advice=[],
+        advice=[one.sentence for one in report.advice],
         classes=classes.rows(report),
         pairs=photos.pairs(),
         mistakes=photos.mistakes(),
