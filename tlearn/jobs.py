@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,15 @@ from tlearn.features import keeping
 from tlearn.networks import folding
 from tlearn.photos import pipeline
 from tlearn.progress import SILENT, Progress
-from tlearn.recipes import Recipe, schedules
+from tlearn.recipes import Recipe, linear_probe, schedules
 from tlearn.stages import freezing
 from tlearn.stages.material import Material
 from tlearn.stages.watching import AfterEpoch
 
-__all__ = ["Job", "forget_models", "read", "stages_for"]
+__all__ = ["Job", "read", "stages_for"]
+
+# Features of more numbers than this are no answer of a pooling.
+_WIDEST = 8192
 
 
 def read(
@@ -97,17 +99,6 @@ def stages_for(recipe: Recipe, data: Dataset) -> tuple[stages.Stage, ...]:
         RecipeError: An argument of the recipe is refused.
     """
     return recipe.stages(num_examples=data.count("train"), num_classes=len(data.class_names))
-
-
-def forget_models() -> None:
-    """Free what Keras and TensorFlow keep of models: their graphs, for as long as a session lasts.
-
-    The dtype policy, which Keras forgets with them, stays.
-    """
-    policy = keras.config.dtype_policy()
-    keras.backend.clear_session()
-    keras.config.set_dtype_policy(policy)
-    gc.collect()
 
 
 class Job:
@@ -195,6 +186,29 @@ class Job:
             budget=self._budget,
             progress=self._progress,
         )
+
+    def plain_features(self, held_out: pd.DataFrame) -> np.ndarray | None:
+        """The frozen features of the training photos, and of others behind them, not augmented.
+
+        What training computes anyway is found kept. The network must not have been trained yet.
+
+        Args:
+            held_out: Table of the other photos.
+
+        Returns:
+            `(training photos + others, features)`, of any float dtype; `None` where the network cannot
+            be cut before the head, or what it says there is no answer of a pooling.
+
+        Raises:
+            CacheError: The features cannot be kept.
+        """
+        # An augmented stage does not decide which features these are: those of the photos as they are.
+        (stage,) = linear_probe(len(self.train))
+        rows = self.keep((stage,), held_out).plain(stage)
+        if rows is None or int(np.prod(rows[0].shape[1:])) > _WIDEST:
+            return None
+        features = np.concatenate([part.read(np.arange(len(part))) for part in rows])
+        return features.reshape(len(features), -1)
 
     def run(
         self,

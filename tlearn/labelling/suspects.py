@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from tlearn import backbones, jobs, recipes
@@ -15,9 +14,6 @@ from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 
 __all__ = ["find", "of_job"]
-
-# Features of more numbers than this are no answer of a pooling.
-_WIDEST = 8192
 
 
 def find(
@@ -102,18 +98,12 @@ def of_job(job: jobs.Job, *, seed: int, progress: Progress = SILENT) -> Suspects
     """
     data = job.data
     held_out = data.examples[data.examples["split"] != "train"].reset_index(drop=True)
-    # An augmented stage does not decide which features these are: those of the photos as they are.
-    (stage,) = recipes.linear_probe(len(job.train))
     try:
-        rows = job.keep((stage,), held_out).plain(stage)
-        if rows is None or int(np.prod(rows[0].shape[1:])) > _WIDEST:
-            why = "its network cannot be cut before the head"
-            rows = None
-        else:
-            features = np.concatenate([part.read(np.arange(len(part))) for part in rows])
+        features = job.plain_features(held_out)
+        if features is not None:
             examples = pd.concat([job.train, held_out], ignore_index=True)
-            flat = features.reshape(len(features), -1)
-            return of_features(examples, flat, data.class_names, seed=seed)
+            return of_features(examples, features, data.class_names, seed=seed)
+        why = "its network cannot be cut before the head"
     except (CacheError, ValueError) as error:
         why = str(error)
     progress.warn(f"No label was checked, since there are no kept features to judge by: {why}")

@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tlearn import jobs, recipes, runs
+from tlearn import jobs, runs
 from tlearn.errors import CacheError
 from tlearn.prospects.measuring import learning_curve
 
 __all__ = ["measure", "of_job", "photo_sizes"]
 
-# Features of more numbers than this are no answer of a pooling.
-_WIDEST = 8192
 _LOOKED_AT = 200  # photos, whose sizes tell those of all
 
 
@@ -49,20 +47,14 @@ def of_job(job: jobs.Job, *, seed: int) -> pd.DataFrame | None:
     Returns:
         As `learning_curve`; `None` too where the features cannot be kept.
     """
-    # An augmented stage does not decide which features these are: those of the photos as they are.
-    (stage,) = recipes.linear_probe(len(job.train))
     try:
-        rows = job.keep((stage,), job.validation).plain(stage)
-        if rows is None or int(np.prod(rows[0].shape[1:])) > _WIDEST:
-            return None
-        features = np.concatenate([part.read(np.arange(len(part))) for part in rows])
+        features = job.plain_features(job.validation)
     except CacheError:
         return None
-    examples = pd.concat([job.train, job.validation], ignore_index=True)
-    flat = features.reshape(len(features), -1)
-    if not np.isfinite(flat).all():
+    if features is None or not np.isfinite(features).all():
         return None
-    return learning_curve(examples, flat, job.data.class_names, seed=seed)
+    examples = pd.concat([job.train, job.validation], ignore_index=True)
+    return learning_curve(examples, features, job.data.class_names, seed=seed)
 
 
 def photo_sizes(examples: pd.DataFrame) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.datasets import Dataset
 from tlearn.errors import BackboneError, MissingExtra
 from tlearn.features.memory import budget as memory_budget
+from tlearn.networks.forgetting import forget_models
 from tlearn.photos import decoding, pipeline
 from tlearn.progress import SILENT, Progress
 
@@ -164,7 +165,7 @@ def compare(
             except (BackboneError, MissingExtra) as error:
                 row = {"backbone": name, "note": str(error)}
             finally:
-                jobs.forget_models()
+                forget_models()
             rows.append({"weights": candidate.weights, **row})
             task.advance()
     if not answers:
@@ -206,7 +207,7 @@ class _Bench:
             except (BackboneError, MissingExtra):
                 continue
             finally:
-                jobs.forget_models()
+                forget_models()
         left = seconds - (time.perf_counter() - started) - _FIXED_SECONDS * len(chosen)
         return min(_MOST_PHOTOS, int(max(0.0, left) / max(per_photo, 1e-9)))
 

@@ -17,6 +17,7 @@ from tlearn import backbones, jobs
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
 from tlearn.errors import TrainingError
+from tlearn.networks.forgetting import forget_models
 from tlearn.photos import pipeline
 from tlearn.progress import Progress, Task
 from tlearn.recipes import Recipe
@@ -84,7 +85,7 @@ class Workbench:
         try:
             return self._run(recipe, report, progress, started)
         finally:
-            jobs.forget_models()
+            forget_models()
 
     def _run(self, recipe: Recipe, report: Report, progress: Progress, started: float) -> Outcome:
         # In the order in which `finetune` does it, so that the same recipe there gives the same.
