@@ -235,6 +235,7 @@ def test_no_stage_keeps_what_an_earlier_one_has_trained(photos):
     assert plans[1].cut.before <= plans[0].cut.before
 
 
+@pytest.mark.slow
 def test_a_head_that_looks_at_several_depths_is_trained_on_kept_features_too(photos):
     keras.utils.set_random_seed(0)
     network = backbones.build("efficientnet_lite0", image_size=SIZE)

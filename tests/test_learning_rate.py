@@ -204,6 +204,7 @@ def run(digits: Path, found: object, tmp_path_factory: pytest.TempPathFactory) -
     )
 
 
+@pytest.mark.slow
 def test_auto_ends_as_a_number_in_the_run(run, found):
     rate = run.info["recipe_options"]["learning_rate"]
     assert rate == found.suggested

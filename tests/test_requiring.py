@@ -15,7 +15,14 @@ from tlearn.evaluation.intervals import f1_interval
 from tlearn.reporting import Report, report
 
 WEIRD = ("two words", "a[b]>=c", "日本語 🌷", "two\nlines")
-CALIBRATION = {"after": {"ece": 0.021, "adaptive_ece": 0.02, "nll": 1.4, "brier": 0.2}}
+CALIBRATION = {
+    "temperature": 0.7,
+    "photos": 90,
+    "mistakes": 9,
+    "at_bound": False,
+    "before": {"ece": 0.05, "adaptive_ece": 0.05, "nll": 1.5, "brier": 0.3},
+    "after": {"ece": 0.021, "adaptive_ece": 0.02, "nll": 1.4, "brier": 0.2},
+}
 
 
 @pytest.fixture(scope="module")

@@ -77,12 +77,14 @@ def test_nothing_is_recommended_where_nothing_can_be_had(digits):
         tlearn.shortlist(digits, backbones=["resnet50"], image_size=64)
 
 
+@pytest.mark.slow
 def test_finetune_finds_the_features_that_the_shortlist_has_kept(digits, found, tmp_path):
     heard = Heard()
     tlearn.finetune(digits, recipe="linear_probe", image_size=64, output=tmp_path, progress=heard)
     assert any("all kept from an earlier run" in line for line in heard.said)
 
 
+@pytest.mark.slow
 def test_finetune_takes_its_advice(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(candidates, "local", lambda: candidates.named(["efficientnet"]))
     run = tlearn.finetune(

@@ -178,6 +178,7 @@ def test_the_report_and_predict_use_the_run(run, digits):
     assert again["probability"] == pytest.approx(held_out["probability"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_same_command_again_gets_a_name_of_its_own_and_the_same_split(run, digits):
     again = tlearn.finetune(
         digits,
