@@ -216,6 +216,7 @@ def test_auto_ends_as_a_number_in_the_run(run, found):
     assert any(said in line for line in HEARD.said)
 
 
+@pytest.mark.slow
 def test_finetune_after_a_search_computes_no_features_again(run):
     assert run.info["features"]["computed"] == 0
 

@@ -86,14 +86,7 @@ def read(
 
 
 def stages_for(recipe: Recipe, data: Dataset) -> tuple[stages.Stage, ...]:
-    """The stages of a recipe for some photos.
-
-    Args:
-        recipe: The recipe.
-        data: The photos, divided.
-
-    Returns:
-        Its stages, by the number of training photos and of classes.
+    """The stages of a recipe, by the number of training photos and of classes.
 
     Raises:
         RecipeError: An argument of the recipe is refused.
@@ -169,12 +162,18 @@ class Job:
         )
         self.kept = self.keep(self.stages, self.validation)
 
-    def keep(self, plan: Sequence[stages.Stage], held_out: pd.DataFrame) -> keeping.Kept:
+    def keep(
+        self,
+        plan: Sequence[stages.Stage],
+        held_out: pd.DataFrame,
+        progress: Progress | None = None,
+    ) -> keeping.Kept:
         """Frozen features for other stages than its own, or with other photos held out.
 
         Args:
             plan: The stages.
             held_out: Table of the photos that take the place of the validation photos.
+            progress: Who watches; by default who watches the job.
 
         Returns:
             Kept features of the model as it is now: before it is trained, those of the backbone.
@@ -184,16 +183,19 @@ class Job:
             plan,
             dataclasses.replace(self._photos, validation=held_out),
             budget=self._budget,
-            progress=self._progress,
+            progress=progress or self._progress,
         )
 
-    def plain_features(self, held_out: pd.DataFrame) -> np.ndarray | None:
+    def plain_features(
+        self, held_out: pd.DataFrame, progress: Progress | None = None
+    ) -> np.ndarray | None:
         """The frozen features of the training photos, and of others behind them, not augmented.
 
         What training computes anyway is found kept. The network must not have been trained yet.
 
         Args:
             held_out: Table of the other photos.
+            progress: Who watches; by default who watches the job.
 
         Returns:
             `(training photos + others, features)`, of any float dtype; `None` where the network cannot
@@ -204,7 +206,7 @@ class Job:
         """
         # An augmented stage does not decide which features these are: those of the photos as they are.
         (stage,) = linear_probe(len(self.train))
-        rows = self.keep((stage,), held_out).plain(stage)
+        rows = self.keep((stage,), held_out, progress).plain(stage)
         if rows is None or int(np.prod(rows[0].shape[1:])) > _WIDEST:
             return None
         features = np.concatenate([part.read(np.arange(len(part))) for part in rows])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tlearn import jobs, runs
 from tlearn.errors import CacheError
+from tlearn.progress import SILENT
 from tlearn.prospects.measuring import learning_curve
 
 __all__ = ["measure", "of_job", "photo_sizes"]
@@ -48,7 +49,8 @@ def of_job(job: jobs.Job, *, seed: int) -> pd.DataFrame | None:
         As `learning_curve`; `None` too where the features cannot be kept.
     """
     try:
-        features = job.plain_features(job.validation)
+        # They are there already, which need not be said a second time.
+        features = job.plain_features(job.validation, SILENT)
     except CacheError:
         return None
     if features is None or not np.isfinite(features).all():
