@@ -83,7 +83,7 @@ def _stages(report: Report) -> RenderableType:
         table.add_row(
             Text(shown(row.stage)),
             f"{row.epochs}",
-            f"{row.learning_rate:.2g}",
+            "-" if row.learning_rate != row.learning_rate else f"{row.learning_rate:.2g}",
             f"{row.trainable_parameters:,}",
             percent(row.validation_accuracy),
             decimal(row.validation_log_loss),
