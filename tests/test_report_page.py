@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import tlearn
 from tlearn import runs
 from tlearn.cli.application import app
+from tlearn.evaluation.ranked import average_precision
 from tlearn.reporting import Report
 from tlearn.reporting.page import matrix
 
@@ -34,7 +35,11 @@ def jpeg(colour: tuple[int, int, int]) -> bytes:
 
 def write_run(root: Path, *, pictures: bool = True, temperature: float | None = 1.5) -> runs.Run:
     """A run with photos: some mistakes with what the model looked at."""
-    changes = {} if temperature is None else {"calibration": {"temperature": temperature}}
+    figures = {"before": (0.11, 0.12, 0.9, 0.5), "after": (0.021, 0.03, 0.8, 0.4)}
+    names = ("ece", "adaptive_ece", "nll", "brier")
+    calibrated = {when: dict(zip(names, told, strict=True)) for when, told in figures.items()}
+    calibrated |= {"temperature": temperature, "mistakes": 9}
+    changes = {} if temperature is None else {"calibration": calibrated}
     with runs.unfinished(root, "flowers") as folder:
         run_folders.fill(folder, class_names=CLASSES, photos=400, changes=changes)
         if pictures:
@@ -200,6 +205,22 @@ def test_every_number_is_that_of_the_tables(browser: Chromium, report: Report) -
     assert np.array_equal(np.array(shown), counts)
     share = report.coverage[report.coverage["coverage"] >= 0.9].iloc[0]
     assert f"{100 * share['accuracy']:.1f}" in texts(browser, "#trust details td")
+    calibration = report.run.info["calibration"]
+    assert texts(browser, "#trust > .wide td.count") == [
+        f"{calibration[when][name]:.3f}"
+        for name in ("ece", "adaptive_ece", "nll", "brier")
+        for when in ("before", "after")
+    ]
+    areas = average_precision(report.precision_recall)["average_precision"]
+    assert texts(browser, "#ranked td.count") == [f"{100 * area:.1f}" for area in areas]
+    stages = texts(browser, "#training > .wide tbody td.count")
+    assert [stages[6 * row + 3] for row in range(len(report.stages))] == [
+        f"{100 * accuracy:.1f}" for accuracy in report.stages["validation_accuracy"]
+    ]
+    epochs = np.array(texts(browser, "#training details tbody td")).reshape(len(report.history), -1)
+    for place, name in ((-2, "val_accuracy"), (-3, "accuracy")):
+        told = [f"{100 * value:.1f}" for value in report.history[name]]
+        assert list(epochs[:, place]) == told
 
 
 def test_the_reliability_diagram_shows_both_before_and_after(report: Report) -> None:
@@ -215,8 +236,6 @@ def test_the_reliability_diagram_shows_both_before_and_after(report: Report) -> 
 
 def test_precision_and_recall_are_those_of_scikit_learn(report: Report) -> None:
     from sklearn.metrics import average_precision_score
-
-    from tlearn.evaluation.ranked import average_precision
 
     test = report.run.predictions.query("split == 'test'")
     found = average_precision(report.precision_recall).set_index("class")["average_precision"]
