@@ -39,15 +39,24 @@ class Numbers:
 
     Args:
         run: The run.
-        split: The split that is measured.
-        predictions: Its photos: `path`, `label`, `predicted`.
-        evaluation: Its figures.
     """
 
     run: Run
-    split: str
-    predictions: pd.DataFrame
-    evaluation: Evaluation
+
+    @property
+    def split(self) -> str:
+        """The split that is measured."""
+        return self.run.measured.split
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Its photos: `path`, `label`, `predicted`."""
+        return self.run.measured.predictions
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Its figures."""
+        return self.run.measured.evaluation
 
     @property
     def metrics(self) -> dict[str, float]:

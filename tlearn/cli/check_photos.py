@@ -162,7 +162,7 @@ def check(
         from tlearn.prediction import finding
 
         finding.find(unlabelled)
-        runs.latest(root) if run is None else runs.load(run, root)
+        runs.load(run, root)
     if labels or unlabelled:  # otherwise only photos that are new need it, to be decoded
         quieting.load_tensorflow_for(context)
     from tlearn.checking import checker

@@ -72,7 +72,7 @@ def rank(
     """
     if output is not None:
         check_output(output)
-    found = runs.latest(root) if run is None else runs.load(run, root)
+    found = runs.load(run, root)
     model = _model(found)
     table = scan(find(paths), progress=progress)
     unread = table[table["reason"].notna()]

@@ -187,9 +187,11 @@ def predict(
 
 def _found(run: runs.Run | str | Path | None, root: Path) -> runs.Run | Path:
     """A run, or the folder of a bare SavedModel."""
-    if run is None:
-        return runs.latest(root)
-    if not isinstance(run, runs.Run) and (Path(run) / "saved_model.pb").is_file():
+    if (
+        run is not None
+        and not isinstance(run, runs.Run)
+        and (Path(run) / "saved_model.pb").is_file()
+    ):
         return Path(run)
     return runs.load(run, root)
 

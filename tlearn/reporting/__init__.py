@@ -14,7 +14,6 @@ import pandas as pd
 
 from tlearn import runs
 from tlearn.advice import Advice, of_run
-from tlearn.evaluation import Evaluation, evaluate, measured_split
 from tlearn.files.atomic import replacing
 from tlearn.plotting.classes import MOST_CURVES
 from tlearn.reporting import curves
@@ -121,8 +120,7 @@ class Report:
     @cached_property
     def advice(self) -> tuple[Advice, ...]:
         """What to do next, the most promising first; see `tlearn.advice.of_run`."""
-        figures = Evaluation(self.summary, self.per_class, self.confusion, self.confused_pairs)
-        return of_run(self.run, figures)
+        return of_run(self.run)
 
     @cached_property
     def text(self) -> Group:
@@ -217,16 +215,8 @@ def report(run: runs.Run | str | Path | None = None, *, root: str | Path = runs.
     tlearn.report().per_class
     ```
     """
-    found = runs.latest(root) if run is None else runs.load(run, root)
-    predictions = found.read_predictions(["split", "label", "predicted"])
-    split = measured_split(predictions)
-    try:
-        # The run's own seed, so that the intervals are those it stored.
-        seed = int(found.info.get("seed") or 0)
-        measured = predictions[predictions["split"] == split]
-        evaluation = evaluate(measured, found.class_names, seed=seed)
-    except (TypeError, ValueError) as error:
-        raise found.damaged(str(error)) from error
+    found = runs.load(run, root)
+    split, evaluation = found.measured.split, found.measured.evaluation
     return Report(
         run=found,
         split=split,

@@ -67,5 +67,5 @@ def load_run(run: runs.Run | str | Path | None = None, *, root: str | Path = run
     tlearn.load_run().plot.learning_curves()
     ```
     """
-    found = runs.latest(root) if run is None else runs.load(run, root)
+    found = runs.load(run, root)
     return Run(found.path)

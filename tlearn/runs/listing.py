@@ -30,12 +30,13 @@ _COLUMNS = {
 }
 
 
-def load(run: str | Path | Run, root: str | Path = ROOT) -> Run:
+def load(run: str | Path | Run | None, root: str | Path = ROOT) -> Run:
     """Find one finished run.
 
     Args:
         run: The name of a run in `root`, or a path of its folder, or a `Run`. A name that is
-            both a run in `root` and a folder here means the run in `root`.
+            both a run in `root` and a folder here means the run in `root`. `None` takes the
+            latest run in `root`.
         root: The folder that holds the run folders.
 
     Returns:
@@ -50,6 +51,8 @@ def load(run: str | Path | Run, root: str | Path = ROOT) -> Run:
     runs.load("clothing-efficientnet_lite0").class_names
     ```
     """
+    if run is None:
+        return latest(root)
     if isinstance(run, Run):
         return run.check()
     given = Path(run)

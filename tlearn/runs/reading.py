@@ -16,6 +16,7 @@ from tlearn.errors import RunError
 from tlearn.files import labels
 from tlearn.files.tables import TRUE_BY_PREDICTED, from_csv
 from tlearn.runs import layout
+from tlearn.runs.measured import Measured, measure
 
 __all__ = ["Run", "is_run"]
 
@@ -36,6 +37,9 @@ class Run:
     ├── predictions.parquet   every validation and test photo with its probabilities
     ├── suspects.parquet      every photo, those first whose labels look wrong
     ├── outliers.parquet      photos that are far from all others
+    ├── leaks.parquet         photos that can be known from another split
+    ├── thumbnails.parquet    small pictures: all mistakes and a few that were right
+    ├── overlays.parquet      what the model looked at in its surest mistakes
     ├── learning_curve.parquet  what frozen features get wrong with parts of the photos
     ├── summary.csv  per_class.csv  confusion.csv  confused_pairs.csv
     ├── model.keras           the model for Keras
@@ -142,6 +146,11 @@ class Run:
     def predictions(self) -> pd.DataFrame:
         """Every validation and test photo; columns as `evaluation.make_predictions` gives them."""
         return self.read_predictions()
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The figures of the test photos, worked out from `predictions`."""
+        return measure(self)
 
     @cached_property
     def suspects(self) -> pd.DataFrame | None:
