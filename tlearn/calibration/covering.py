@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from tlearn.calibration import given
 from tlearn.evaluation.intervals import wilson
 
 __all__ = ["at", "coverage"]
@@ -35,12 +36,7 @@ def coverage(correct: ArrayLike, confidence: ArrayLike) -> pd.DataFrame:
     table[table["coverage"] >= 0.9].iloc[0]  # when the surest 90 % are answered
     ```
     """
-    right, sure = np.asarray(correct, dtype=bool), np.asarray(confidence, dtype=np.float64)
-    if right.ndim != 1 or right.shape != sure.shape:
-        raise ValueError(
-            "Expected for each photo whether it is right and how sure the answer is. "
-            f"Received: correct.shape={right.shape}, confidence.shape={sure.shape}"
-        )
+    right, sure = given.answers(correct, confidence)
     order = np.argsort(-sure, kind="stable")
     ordered = sure[order]
     # Equally sure answers are given together or not at all.
@@ -76,9 +72,9 @@ def at(
         that is right, with `precision_low` and `precision_high`. The intervals are 95 % Wilson
         intervals. A share of nothing is `None`.
     """
-    right, sure = np.asarray(correct, dtype=bool), np.asarray(confidence, dtype=np.float64)
-    given = sure >= threshold
-    photos, answered, hits = len(sure), int(given.sum()), int(right[given].sum())
+    right, sure = given.answers(correct, confidence)
+    told = sure >= threshold
+    photos, answered, hits = len(sure), int(told.sum()), int(right[told].sum())
     found: dict[str, float | int | None] = {"photos": photos, "answered": answered}
     for name, part, whole in (("coverage", answered, photos), ("precision", hits, answered)):
         low, high = wilson(part, whole)

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from tlearn.calibration import given
+
 __all__ = ["reliability", "scores"]
 
 _BINS = 15
@@ -37,7 +39,7 @@ def reliability(correct: ArrayLike, confidence: ArrayLike, bins: int = _BINS) ->
     table = reliability(run.predictions["correct"], run.predictions["probability"])
     ```
     """
-    right, sure = _checked(correct, confidence)
+    right, sure = given.answers(correct, confidence)
     edges = np.linspace(0, 1, bins + 1)
     return _binned(right, sure, edges)
 
@@ -68,13 +70,7 @@ def scores(probabilities: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     scores([[0.9, 0.1], [0.4, 0.6]], [0, 1])["brier"]  # 0.17
     ```
     """
-    values = np.asarray(probabilities, dtype=np.float64)
-    truth = np.asarray(labels, dtype=np.int64)
-    if values.ndim != 2 or truth.shape != values.shape[:1]:
-        raise ValueError(
-            "Expected a row of probabilities and a class number for each photo. "
-            f"Received: probabilities.shape={values.shape}, labels.shape={truth.shape}"
-        )
+    values, truth = given.rows("probabilities", probabilities, labels)
     if not len(values):
         return dict.fromkeys(("ece", "adaptive_ece", "nll", "brier"), float("nan"))
     rows = np.arange(len(values))
@@ -122,15 +118,3 @@ def _error(table: pd.DataFrame) -> float:
     filled = table[table["photos"] > 0]
     gaps = (filled["accuracy"] - filled["confidence"]).abs()
     return float((gaps * filled["photos"]).sum() / filled["photos"].sum())
-
-
-def _checked(
-    correct: ArrayLike, confidence: ArrayLike
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    right, sure = np.asarray(correct, dtype=bool), np.asarray(confidence, dtype=np.float64)
-    if right.ndim != 1 or right.shape != sure.shape:
-        raise ValueError(
-            "Expected for each photo whether it is right and how sure the answer is. "
-            f"Received: correct.shape={right.shape}, confidence.shape={sure.shape}"
-        )
-    return right, sure

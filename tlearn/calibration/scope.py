@@ -9,6 +9,7 @@ what else there is).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,17 @@ class Known:
         spread = (deviation + 0.1 * (deviation.mean() or 1.0)).astype(np.float32)
         return cls(_directions(seen, spread).astype(np.float16), spread)
 
+    @cached_property
+    def directions(self) -> NDArray[np.float32]:
+        """The bank in float32, `(kept photos, features)`."""
+        return self.bank.astype(np.float32)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float32]:
+        """The squares of their lengths, which float16 leaves near 1, `(kept photos,)`."""
+        squares: NDArray[np.float32] = (self.directions**2).sum(axis=1)
+        return squares
+
     def nearest(self, features: ArrayLike) -> NDArray[np.float32]:
         """The distance of photos to the nearest of these.
 
@@ -59,8 +71,7 @@ class Known:
         Returns:
             Euclidean distances between directions, float32 `(photos,)`, 0 to 2.
         """
-        known = self.bank.astype(np.float32)
-        lengths = (known**2).sum(axis=1)
+        known, lengths = self.directions, self.lengths
         asked = np.asarray(features, dtype=np.float32)
         found = np.empty(len(asked), dtype=np.float32)
         for start in range(0, len(asked), _AT_ONCE):

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tlearn.calibration import given
+
 __all__ = ["Temperature", "calibrated", "fit", "uncalibrated"]
 
 _COLDEST, _HOTTEST = 0.25, 10.0
@@ -74,13 +76,7 @@ def fit(logits: ArrayLike, labels: ArrayLike, *, spread: float = _SPREAD) -> Tem
     better = calibrated(probabilities, temperature)
     ```
     """
-    scores = np.asarray(logits, dtype=np.float64)
-    truth = np.asarray(labels, dtype=np.int64)
-    if scores.ndim != 2 or truth.shape != scores.shape[:1]:
-        raise ValueError(
-            "Expected a row of logits and a class number for each photo. "
-            f"Received: logits.shape={scores.shape}, labels.shape={truth.shape}"
-        )
+    scores, truth = given.rows("logits", logits, labels)
     if not len(scores):
         return Temperature(1.0, 0, 0, at_bound=False)
     from scipy.optimize import minimize_scalar

@@ -59,6 +59,7 @@ class Doubts(tf.Module):
             known = limits.scope.known
             self.bank = tf.Variable(known.bank, trainable=False, name="known_photos")
             self.spread = tf.Variable(known.spread, trainable=False, name="spread")
+            self.lengths = tf.Variable(known.lengths, trainable=False, name="lengths")
 
     def __call__(self, probability: tf.Tensor, features: tf.Tensor | None) -> dict[str, tf.Tensor]:
         """Doubt answers.
@@ -77,8 +78,8 @@ class Doubts(tf.Module):
             asked = tf.cast(features, tf.float32) / self.spread
             length = tf.sqrt(tf.reduce_sum(asked**2, axis=1, keepdims=True))
             asked /= tf.maximum(length, 1e-6)
-            lengths = tf.reduce_sum(known**2, axis=1)
-            nearest = tf.reduce_min(lengths - 2 * tf.matmul(asked, known, transpose_b=True), axis=1)
+            apart = self.lengths - 2 * tf.matmul(asked, known, transpose_b=True)
+            nearest = tf.reduce_min(apart, axis=1)
             squares = tf.reduce_sum(asked**2, axis=1) + nearest
             found["distance"] = tf.sqrt(tf.maximum(squares, 0)) / self._limits.scope.limit
             found["unlike"] = found["distance"] > 1
