@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tlearn.comparing.matching import Matched
 from tlearn.comparing.paired import newcombe
+from tlearn.evaluation.cells import ratio
 
 __all__ = ["per_class"]
 
@@ -65,17 +66,17 @@ def _classes(matched: Matched, true: Array, first: Array, second: Array) -> pd.D
     hits = both + broken, both + fixed
     columns: dict[str, Any] = {"class": matched.class_names, "photos": photos}
     for name, one in zip(("first", "second"), hits, strict=True):
-        columns[f"recall_{name}"] = _ratio(one, photos)
+        columns[f"recall_{name}"] = ratio(one, photos)
     columns |= {
-        "recall_difference": _ratio(hits[1], photos) - _ratio(hits[0], photos),
+        "recall_difference": ratio(hits[1], photos) - ratio(hits[0], photos),
         "recall_low": low,
         "recall_high": high,
         "fixed": fixed,
         "broken": broken,
     }
     for name, one, answered in zip(("first", "second"), hits, given, strict=True):
-        columns[f"precision_{name}"] = _ratio(one, answered)
-        columns[f"f1_{name}"] = _ratio(2 * one, photos + answered)
+        columns[f"precision_{name}"] = ratio(one, answered)
+        columns[f"f1_{name}"] = ratio(2 * one, photos + answered)
     columns["f1_difference"] = columns["f1_second"] - columns["f1_first"]
     return pd.DataFrame(columns)
 
@@ -112,7 +113,3 @@ def _changes(
         ["order", "second_probability"], ascending=[True, False], kind="stable"
     )
     return table.drop(columns="order")
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tlearn.reporting import sentences
+from tlearn.reporting.console import new_table, plain_text
 from tlearn.reporting.wording import percent, shown
 
 if TYPE_CHECKING:
@@ -20,11 +20,6 @@ __all__ = ["layout", "rendered"]
 MOST_CLASSES = 20
 MOST_PHOTOS = 5  # of each kind of change
 
-_METRICS = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-}
 _CHANGES = {"broken": "Right before, wrong now", "fixed": "Wrong before, right now"}
 
 
@@ -51,10 +46,7 @@ def layout(comparison: Comparison) -> Group:
 
 def rendered(comparison: Comparison, *, width: int = 80) -> str:
     """The comparison as plain text, `width` columns wide, without colour."""
-    console = Console(width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(layout(comparison))
-    return "\n".join(line.rstrip() for line in capture.get().split("\n"))
+    return plain_text(layout(comparison), width=width)
 
 
 def _of_run(comparison: Comparison, name: str) -> list[RenderableType]:
@@ -76,14 +68,14 @@ def _headline(
     first = comparison.names[0]
     title = f"{shown(name)} against {shown(first)}"
     on = f"On the same {comparison.photos:,} {comparison.split} photos, in % and points"
-    table = _new_table()
+    table = new_table()
     table.add_column("")
     for heading in ("before", "now", "difference", "95 %"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for row in figures.itertuples():
         table.add_row(
-            _METRICS[str(row.metric)],
+            sentences.TITLES[str(row.metric)][0],
             percent(row.first),
             percent(row.second),
             _points(row.difference),
@@ -126,7 +118,7 @@ def _classes(classes: pd.DataFrame) -> RenderableType:
         order = rows["recall_difference"].abs().fillna(-1).sort_values(ascending=False)
         rows = rows.loc[order.index[:MOST_CLASSES]]
         title += f": the {len(rows)} of {len(classes):,} that changed most"
-    table = _new_table()
+    table = new_table()
     table.add_column("Class", overflow="fold")
     for heading in ("Photos", "before", "now", "difference", "95 %", "fixed", "broken"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -164,7 +156,7 @@ def _changes(changes: pd.DataFrame) -> list[RenderableType]:
         if rows.empty:
             continue
         more = f" ({MOST_PHOTOS} of {len(rows):,})" if len(rows) > MOST_PHOTOS else ""
-        table = _new_table()
+        table = new_table()
         for heading in ("Photo", "is", "was taken for", "now for"):
             table.add_column(heading, overflow="fold")
         for row in rows.head(MOST_PHOTOS).to_dict("records"):
@@ -173,10 +165,6 @@ def _changes(changes: pd.DataFrame) -> list[RenderableType]:
     if parts:
         parts.append(Text("All of them: --format csv --table changes", style="dim"))
     return parts
-
-
-def _new_table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
 
 
 def _points(value: float) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METRICS", "figures_of"]
+__all__ = ["METRICS", "figures_of", "ratio"]
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 
@@ -37,6 +39,19 @@ def figures_of(
     f1 = np.divide(2 * hits, support + given, out=np.zeros(hits.shape), where=present)
     columns = [hits.sum(1) / cells.sum(1), recall.sum(1) / classes, f1.sum(1) / classes]
     return np.stack(columns, axis=1)
+
+
+def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    """Parts of wholes.
+
+    Args:
+        part: Counts, any shape.
+        whole: Counts of the same shape.
+
+    Returns:
+        float64, NaN where the whole is nothing.
+    """
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 def _sums(cells: NDArray[np.int64], classes: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlearn.errors import DatasetError
+from tlearn.evaluation.cells import ratio
 from tlearn.evaluation.intervals import wilson
 from tlearn.evaluation.summary import summarise
 
@@ -149,13 +150,13 @@ def _per_class(counts: NDArray[np.int64], names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "class": names,
-            "precision": _ratio(hits, given),
+            "precision": ratio(hits, given),
             "precision_low": precision_low,
             "precision_high": precision_high,
-            "recall": _ratio(hits, support),
+            "recall": ratio(hits, support),
             "recall_low": recall_low,
             "recall_high": recall_high,
-            "f1": _ratio(2 * hits, support + given),
+            "f1": ratio(2 * hits, support + given),
             "support": support,
         }
     )
@@ -176,10 +177,6 @@ def _confused_pairs(counts: NDArray[np.int64], names: list[str]) -> pd.DataFrame
             "share": share[order],
         }
     )
-
-
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 def _codes(labels: pd.Series, names: list[str], column: str) -> NDArray[np.int64]:

@@ -13,12 +13,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
+from tlearn import heads
 from tlearn import precision as precisions
-from tlearn.networks import graph
+from tlearn.networks import graph, last_layer
 
 __all__ = ["ClassActivation", "last_map"]
-
-LOGITS = "logits"
 
 
 class ClassActivation:
@@ -50,7 +49,7 @@ class ClassActivation:
         # Nothing is added to the map; the gradient of what is added is that of the map.
         probe = keras.Input(batch_shape=features.shape, dtype=features.dtype)
         given = {id(model.input): model.input, id(features): features + probe}
-        logits = graph.part(model, given, [model.get_layer(LOGITS).output])[0]
+        logits = graph.part(model, given, [last_layer.around(model, heads.LOGITS)[1]])[0]
         self._model = keras.Model([model.input, probe], [features, logits])
         self._shape = tuple(features.shape[1:])
 

@@ -9,9 +9,10 @@ from tlearn.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "GRID", "HIGHLIGHT", "PLAIN", "QUIET", "make", "plain", "save"]
+__all__ = ["COLOURS", "GRID", "HIGHLIGHT", "PLAIN", "QUIET", "make", "percent", "plain", "save"]
 
 PLAIN = "#30638e"
 HIGHLIGHT = "#d1495b"
@@ -56,6 +57,18 @@ def plain(axes: Axes) -> None:
     axes.tick_params(color=QUIET)
     axes.grid(visible=True, color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def percent(*axes: Axis) -> None:
+    """Write fractions along axes in percent.
+
+    Args:
+        axes: Such as `axes.xaxis`, changed in place.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    for one in axes:
+        one.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
 def save(drawn: Figure, path: Path) -> None:

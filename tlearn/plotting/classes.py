@@ -30,8 +30,6 @@ def per_class(table: pd.DataFrame) -> Figure:
     Returns:
         The figure, as high as the classes are many.
     """
-    from matplotlib.ticker import PercentFormatter
-
     from tlearn.plotting.shown import Shown
 
     drawn = Shown(figsize=(7.0, 1.2 + _ROW * len(table)), layout="constrained")
@@ -47,7 +45,7 @@ def per_class(table: pd.DataFrame) -> Figure:
         axes.plot(table[name], rows + shift, "o", color=colour, markersize=4, label=name)
     axes.set_yticks(rows, [_short(name) for name in table["class"]], parse_math=False)
     axes.set(xlim=(0, 1.01), ylim=(len(table) - 0.5, -0.5))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    canvas.percent(axes.xaxis)
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     canvas.plain(axes)
     return drawn
@@ -63,8 +61,6 @@ def precision_recall(curves: pd.DataFrame) -> Figure:
     Returns:
         The figure, with the first `MOST_CURVES` classes.
     """
-    from matplotlib.ticker import PercentFormatter
-
     from tlearn.plotting.shown import Shown
 
     drawn = Shown(figsize=(5.6, 4.2), layout="constrained")
@@ -87,8 +83,7 @@ def precision_recall(curves: pd.DataFrame) -> Figure:
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
     if names:
         axes.legend(frameon=False, loc="lower left")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    canvas.percent(axes.xaxis, axes.yaxis)
     canvas.plain(axes)
     return drawn
 

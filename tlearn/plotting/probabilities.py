@@ -8,7 +8,6 @@ from tlearn.plotting import canvas
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["coverage", "reliability"]
@@ -58,7 +57,7 @@ def reliability(tables: dict[str, pd.DataFrame]) -> Figure:
         canvas.plain(axes)
     if len(tables) > 1:
         above.legend(frameon=False, loc="lower right")
-    _percent(above, x=True, y=True)
+    canvas.percent(above.xaxis, above.yaxis)
     return drawn
 
 
@@ -86,14 +85,5 @@ def coverage(table: pd.DataFrame) -> Figure:
     axes.set(xlim=(0, 1), ylim=(max(0.0, lowest - 0.05), 1.005))
     axes.set(xlabel="share of photos answered, the surest first", ylabel="accuracy of those")
     canvas.plain(axes)
-    _percent(axes, x=True, y=True)
+    canvas.percent(axes.xaxis, axes.yaxis)
     return drawn
-
-
-def _percent(axes: Axes, *, x: bool = False, y: bool = False) -> None:
-    from matplotlib.ticker import PercentFormatter
-
-    if x:
-        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    if y:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

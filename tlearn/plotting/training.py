@@ -28,7 +28,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
         Three plots side by side: log loss, accuracy and learning rate. A line stands where a
         stage begins, with its name.
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
     from tlearn.plotting.shown import Shown
 
@@ -48,7 +48,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     positive = history["learning_rate"][history["learning_rate"] > 0]
     if len(positive) and positive.max() > _MOST_LINEAR * positive.min():
         rates.set_yscale("log", nonpositive="mask")
-    accuracies.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    canvas.percent(accuracies.yaxis)
     titles = ("Loss", "Accuracy", "Learning rate")
     for axes, title in zip((losses, accuracies, rates), titles, strict=True):
         axes.set_title(title, loc="left", fontsize=10.5, pad=16)

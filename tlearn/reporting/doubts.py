@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from tlearn.reporting.console import new_table
 from tlearn.reporting.wording import percent, shown
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def doubtful(run: Run) -> list[RenderableType]:
 def _suspects(suspects: pd.DataFrame, run: Run) -> RenderableType:
     if suspects.empty:
         return Text("No label looks wrong.")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = new_table()
     for name in ("Photo", "Split", "Given", "Rather"):
         table.add_column(name, overflow="fold")
     table.add_column("Probability", justify="right")

@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tlearn.errors import RequirementError
@@ -139,20 +139,10 @@ def _checked(report: Report, wanted: Requirement, with_confidence: bool) -> Requ
             "confidence. Ask for it in a call of its own, without --with-confidence. "
             f"Received: require={wanted.text!r}"
         )
-    asked = Requirement(
-        wanted.text,
-        wanted.metric,
-        wanted.class_name,
-        wanted.operator,
-        wanted.wanted,
-        value,
-        low,
-        high,
-        with_confidence,
-    )
+    asked = replace(wanted, value=value, low=low, high=high, with_confidence=with_confidence)
     # A figure that is not known meets nothing: no comparison with NaN is true.
     met = bool(_OPERATORS[wanted.operator](asked.compared, wanted.wanted))
-    return Requirement(**{**vars(asked), "met": met})
+    return replace(asked, met=met)
 
 
 def _figure(report: Report, wanted: Requirement) -> tuple[float, float, float]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tlearn.reporting import sentences, sureness
+from tlearn.reporting.console import new_table, plain_text
 from tlearn.reporting.doubts import doubtful
 from tlearn.reporting.matrix import ConfusionMatrix
 from tlearn.reporting.next_steps import next_steps
@@ -40,10 +40,7 @@ def layout(report: Report) -> Group:
 
 def rendered(report: Report, *, width: int = 80) -> str:
     """The report as plain text, `width` columns wide, without colour."""
-    console = Console(width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(layout(report))
-    return "\n".join(line.rstrip() for line in capture.get().split("\n"))
+    return plain_text(layout(report), width=width)
 
 
 def _headline(report: Report) -> RenderableType:
@@ -74,7 +71,7 @@ def _headline(report: Report) -> RenderableType:
 
 
 def _stages(report: Report) -> RenderableType:
-    table = _new_table()
+    table = new_table()
     table.add_column("Stage", overflow="fold")
     for name in ("Epochs", "Rate", "Trained weights", "Accuracy", "Log loss", "Time"):
         table.add_column(name, justify="right")
@@ -99,7 +96,7 @@ def _classes(report: Report) -> RenderableType:
     if len(rows) > MOST_CLASSES:
         rows = rows.sort_values("recall", kind="stable").head(MOST_ROWS * 2)
         title += f": the {len(rows)} of {len(report.per_class):,} with the lowest recall"
-    table = _new_table()
+    table = new_table()
     table.add_column("Class", overflow="fold")
     table.add_column("Photos", justify="right")
     for name in ("Precision", "95 %", "Recall", "95 %", "F1"):
@@ -131,7 +128,7 @@ def _pairs(report: Report) -> RenderableType:
     if pairs.empty:
         return Text(f"No {report.split} photo was taken for another class.")
     more = f" ({MOST_ROWS} of {len(pairs):,})" if len(pairs) > MOST_ROWS else ""
-    table = _new_table()
+    table = new_table()
     table.add_column("True class", overflow="fold")
     table.add_column("taken for", overflow="fold")
     table.add_column("Photos", justify="right")
@@ -147,7 +144,7 @@ def _skipped(report: Report) -> RenderableType:
         return Text("Every file was read.")
     reasons = report.skipped.groupby("reason", sort=False)["path"].agg(["size", "first"])
     reasons = reasons.sort_values("size", ascending=False, kind="stable")
-    table = _new_table()
+    table = new_table()
     table.add_column("Files", justify="right")
     table.add_column("Reason", overflow="fold")
     table.add_column("Such as", overflow="fold")
@@ -155,10 +152,6 @@ def _skipped(report: Report) -> RenderableType:
         table.add_row(f"{row['size']:,}", Text(shown(reason)), Text(shown(row["first"])))
     how = Text("All of them: --format csv --table skipped", style="dim")
     return _titled(f"{len(report.skipped):,} files skipped", table, how)
-
-
-def _new_table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
 
 
 def _titled(title: str, *parts: RenderableType) -> Group:
