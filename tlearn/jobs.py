@@ -21,6 +21,7 @@ from tlearn.photos import pipeline
 from tlearn.progress import SILENT, Progress
 from tlearn.recipes import Recipe, linear_probe, schedules
 from tlearn.stages import freezing
+from tlearn.stages.epochs import Epochs
 from tlearn.stages.material import Material
 from tlearn.stages.watching import AfterEpoch
 
@@ -234,7 +235,7 @@ class Job:
         return stages.run(
             self.model,
             self.stages if plan is None else plan,
-            self._batches,
+            self._epochs,
             self.in_order(self.validation),
             kept=self.kept,
             progress=self._progress,
@@ -266,11 +267,11 @@ class Job:
         """
         freezing.unfreeze(self.model, stage.unfreeze)
         return self.kept(stage) or Material(
-            folding.quick(self.model), self._batches(stage), self.in_order(self.validation)
+            folding.quick(self.model), self._epochs(stage), self.in_order(self.validation)
         )
 
-    def _batches(self, stage: stages.Stage) -> Any:
-        return training_data.for_stage(
+    def _epochs(self, stage: stages.Stage) -> Epochs:
+        return training_data.epochs(
             stage,
             self.train,
             self.data.class_names,

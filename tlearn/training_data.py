@@ -10,9 +10,31 @@ import tensorflow as tf
 
 from tlearn.photos import augmentation as augment
 from tlearn.photos import pipeline
+from tlearn.stages.epochs import Clock, Epochs
 from tlearn.stages.stage import Stage
 
-__all__ = ["class_weights", "for_stage"]
+__all__ = ["class_weights", "epochs", "for_stage"]
+
+
+def epochs(
+    stage: Stage, examples: pd.DataFrame, class_names: tuple[str, ...], **settings: Any
+) -> Epochs:
+    """What one stage trains on, of which any epoch can be begun anywhere.
+
+    Args:
+        stage: Its augmentation, mixing and balance.
+        examples: The training split: columns path, label, decoder.
+        class_names: All classes, in the run's order.
+        **settings: As those of `for_stage`, less `clock` and `done`.
+
+    Returns:
+        Its epochs.
+    """
+
+    def make(clock: Clock, done: int) -> Any:
+        return for_stage(stage, examples, class_names, clock=clock, done=done, **settings)
+
+    return Epochs(make, settings["batch_size"])
 
 
 def for_stage(
@@ -24,6 +46,8 @@ def for_stage(
     batch_size: int,
     resize_mode: str,
     seed: int,
+    clock: Clock | None = None,
+    done: int = 0,
 ) -> Any:
     """Make the batches that one stage trains on.
 
@@ -35,6 +59,8 @@ def for_stage(
         batch_size: Photos per batch; the last batch may be smaller.
         resize_mode: One of `decoding.RESIZE_MODES`.
         seed: Decides order and augmentation.
+        clock: Says which epoch it is; by default each pass is the next one.
+        done: How many batches to leave out at the beginning of each epoch.
 
     Returns:
         A tf.data.Dataset of `(images, labels)` or `(images, labels, weights)`: float32
@@ -42,6 +68,7 @@ def for_stage(
         float32 `(batch,)`.
     """
     num_classes = len(class_names)
+    clock = clock or Clock()
     batches = pipeline.batches(
         examples,
         class_names,
@@ -52,10 +79,14 @@ def for_stage(
         seed=seed,
         augmentation=augment.Augmentation(stage.augmentation, stage.mirror, stage.hue),
         balanced=stage.balance == "sampling",
+        clock=clock,
+        done=done,
     )
     batches = batches.map(lambda images, labels: (images, tf.one_hot(labels, num_classes)))
     if stage.mixup or stage.cutmix:
-        batches = augment.mix(batches, mixup=stage.mixup, cutmix=stage.cutmix, seed=seed)
+        batches = augment.mix(
+            batches, mixup=stage.mixup, cutmix=stage.cutmix, seed=seed, clock=clock, done=done
+        )
     if stage.balance == "weights":
         weights = tf.constant(class_weights(examples["label"], class_names), tf.float32)
         batches = batches.map(

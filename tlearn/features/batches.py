@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tlearn.photos.mixing import mix
 from tlearn.photos.steady import steady
+from tlearn.stages.epochs import Clock
 from tlearn.stages.stage import Stage
 
 __all__ = ["InMemory", "Rows", "in_order", "training"]
@@ -60,6 +61,8 @@ def training(
     batch_size: int,
     seed: int,
     class_weights: Array | None = None,
+    clock: Clock | None = None,
+    done: int = 0,
 ) -> Any:
     """Batches for one stage.
 
@@ -75,13 +78,15 @@ def training(
         batch_size: Photos per batch; the last batch may be smaller.
         seed: Decides order and views.
         class_weights: What a photo of each class counts, `(classes,)`.
+        clock: Says which epoch it is; by default each pass is the next one.
+        done: How many batches to leave out at the beginning of each epoch.
 
     Returns:
         A tf.data.Dataset of `(features, labels)` or `(features, labels, weights)`: float32
         `(batch, ...)`, one-hot float32 `(batch, classes)`, float32 `(batch,)`.
     """
     count, shape = len(labels), views[0].shape[1:]
-    epochs = _Epochs(labels, len(views), seed, balanced=stage.balance == "sampling")
+    order = _Order(labels, len(views), seed, balanced=stage.balance == "sampling")
 
     def read(rows: Array, chosen: Array) -> Array:
         found = np.empty((len(rows), *shape), views[0].dtype)
@@ -97,18 +102,20 @@ def training(
         features = tf.cast(tf.ensure_shape(features, (None, *shape)), tf.float32)
         return features, tf.one_hot(tf.gather(numbers, rows), num_classes)
 
-    def epoch(_: Any) -> Any:
-        drawn = tf.numpy_function(epochs.next, [], (tf.int64, tf.int64))
+    def epoch(number: Any) -> Any:
+        drawn = tf.numpy_function(order.draw, [number], (tf.int64, tf.int64), stateful=False)
         parts = [tf.ensure_shape(one, (count,)) for one in drawn]
         return tf.data.Dataset.from_tensor_slices(tuple(parts))
 
     plain = tf.autograph.experimental.do_not_convert
-    rows = tf.data.Dataset.range(1).flat_map(plain(epoch))
-    rows = rows.apply(tf.data.experimental.assert_cardinality(count)).batch(batch_size)
+    clock = clock or Clock()
+    rows = clock.numbers("order").flat_map(plain(epoch))
+    rows = rows.apply(tf.data.experimental.assert_cardinality(count))
+    rows = rows.skip(done * batch_size).batch(batch_size)
     found = rows.map(plain(batch), num_parallel_calls=2, deterministic=True)
     if stage.mixup or stage.cutmix:
         cutmix = stage.cutmix if len(shape) == 3 else 0.0  # there is no box to cut in a vector
-        found = mix(found, mixup=stage.mixup, cutmix=cutmix, seed=seed)
+        found = mix(found, mixup=stage.mixup, cutmix=cutmix, seed=seed, clock=clock, done=done)
     if class_weights is not None:
         weights = tf.constant(class_weights, tf.float32)
         found = found.map(lambda seen, wanted: (seen, wanted, tf.linalg.matvec(wanted, weights)))
@@ -141,7 +148,7 @@ def in_order(rows: Rows, labels: Array, num_classes: int, *, batch_size: int) ->
     return steady(found.prefetch(_BATCHES_AHEAD))
 
 
-class _Epochs:
+class _Order:
     """Each epoch's rows, and which view of each."""
 
     def __init__(self, labels: Array, views: int, seed: int, *, balanced: bool) -> None:
@@ -149,19 +156,17 @@ class _Epochs:
         self._views = views
         self._seed = seed
         self._balanced = balanced
-        self._epoch = 0
         first = np.random.default_rng((seed, 0))
         # For each photo an order of its views of its own.
         self._order = first.permuted(np.tile(np.arange(views), (len(labels), 1)), axis=1)
 
-    def next(self) -> tuple[Array, Array]:
-        """Rows and views of the next epoch, each int64 `(photos,)`."""
-        self._epoch += 1
-        random = np.random.default_rng((self._seed, self._epoch))
+    def draw(self, epoch: np.int64) -> tuple[Array, Array]:
+        """Rows and views of an epoch, each int64 `(photos,)`."""
+        random = np.random.default_rng((self._seed, int(epoch) + 1))
         rows = random.permutation(len(self._labels))
         if self._balanced:
             rows = _balanced(rows, self._labels, random)
-        chosen = self._order[rows, (self._epoch - 1) % self._views]
+        chosen = self._order[rows, int(epoch) % self._views]
         return rows.astype(np.int64), chosen.astype(np.int64)
 
 

@@ -22,6 +22,7 @@ from tlearn.networks import cutting, folding
 from tlearn.photos import pipeline
 from tlearn.photos.augmentation import Augmentation
 from tlearn.progress import SILENT, Progress
+from tlearn.stages.epochs import Clock, Epochs
 from tlearn.stages.material import HeadMaterial, Material
 from tlearn.stages.stage import Stage
 
@@ -137,7 +138,7 @@ class Kept:
         views, held_out = opened
         labels, validation_labels = self._labels
         weights = self._photos.class_weights if stage.balance == "weights" else None
-        classes = len(self._photos.class_names)
+        classes, batch_size = len(self._photos.class_names), self._photos.batch_size
 
         def head() -> HeadMaterial:
             every, all_held_out = np.arange(len(labels)), np.arange(len(validation_labels))
@@ -150,20 +151,17 @@ class Kept:
                 weights,
             )
 
+        def train(clock: Clock, done: int) -> Any:
+            seed = self._photos.seed + 7919 * index
+            settings = {"class_weights": weights, "clock": clock, "done": done}
+            return batches.training(
+                views, labels, classes, stage, batch_size=batch_size, seed=seed, **settings
+            )
+
         return Material(
             self._top(plan),
-            batches.training(
-                views,
-                labels,
-                classes,
-                stage,
-                batch_size=self._photos.batch_size,
-                seed=self._photos.seed + 7919 * index,
-                class_weights=weights,
-            ),
-            batches.in_order(
-                held_out, validation_labels, classes, batch_size=self._photos.batch_size
-            ),
+            Epochs(train, batch_size),
+            batches.in_order(held_out, validation_labels, classes, batch_size=batch_size),
             head if planning.is_solved(self._model, stage) else None,
         )
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tlearn.photos.steady import AT_ONCE
+from tlearn.stages.epochs import Clock
 
 __all__ = ["mix"]
 
 
 def mix(
-    dataset: tf.data.Dataset, *, mixup: float = 0.0, cutmix: float = 0.0, seed: int = 0
+    dataset: tf.data.Dataset,
+    *,
+    mixup: float = 0.0,
+    cutmix: float = 0.0,
+    seed: int = 0,
+    clock: Clock | None = None,
+    done: int = 0,
 ) -> tf.data.Dataset:
     """Mix the photos of each batch, and their labels with them.
 
@@ -24,6 +31,8 @@ def mix(
         mixup: The Beta distribution's alpha for mixup, such as 0.2; 0 leaves it out.
         cutmix: The same for CutMix, such as 1.0; 0 leaves it out.
         seed: Decides what is mixed with what.
+        clock: Says which epoch it is; by default each pass is the next one.
+        done: How many batches of the epoch come before those of `dataset`.
 
     Returns:
         Data set of the same shapes, both `float32`; each row of labels still adds up to 1.
@@ -73,8 +82,12 @@ def mix(
 
     # Graph code as it stands: AutoGraph would spend seconds on reading its source.
     mixed = tf.autograph.experimental.do_not_convert(mixed)
-    numbers = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-    seeds = numbers.batch(2, drop_remainder=True)
+    # No photo's seed: that of an epoch is positive.
+    batch = tf.data.Dataset.counter(start=done)
+    epoch = (clock or Clock()).numbers("mixing")
+    seeds = epoch.flat_map(
+        lambda number: batch.map(lambda place: tf.stack([-1 - seed * 2**20 - number, place]))
+    ).apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     return tf.data.Dataset.zip(dataset, seeds).map(
         mixed, num_parallel_calls=AT_ONCE, deterministic=True
     )

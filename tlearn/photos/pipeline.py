@@ -19,6 +19,7 @@ from tlearn.photos.decoding import decode, load, smallest_for
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 from tlearn.photos.resizing import resize
 from tlearn.photos.steady import AT_ONCE, steady
+from tlearn.stages.epochs import Clock
 
 __all__ = ["batches", "class_numbers", "views"]
 
@@ -36,6 +37,8 @@ def batches(
     seed: int = 0,
     augmentation: Augmentation | None = None,
     balanced: bool = False,
+    clock: Clock | None = None,
+    done: int = 0,
 ) -> tf.data.Dataset:
     """Read the photos of a table in batches.
 
@@ -56,6 +59,8 @@ def batches(
         balanced: Whether each epoch draws all classes equally often, in place of each photo once.
             An epoch is as long as before: photos of small classes come several times, some photos
             of large ones wait for another epoch. It shuffles, too.
+        clock: Says which epoch it is; by default each pass is the next one.
+        done: How many batches to leave out at the beginning of each epoch.
 
     Returns:
         Data set of `float32` images of shape `(batch, image_size, image_size, 3)`, values 0 to
@@ -88,7 +93,9 @@ def batches(
 
     # Graph code as it stands: AutoGraph would spend seconds on reading its source.
     read = tf.autograph.experimental.do_not_convert(read)
-    rows = _rows(labels, shuffle=shuffle, balanced=balanced, seed=seed)
+    rows = _rows(labels, shuffle=shuffle, balanced=balanced, seed=seed, clock=clock or Clock())
+    if done:
+        rows = rows.skip(done * batch_size)
     # In the table's order whichever photo is decoded first: parallel work changes no batch.
     photos = rows.map(read, num_parallel_calls=AT_ONCE, deterministic=True)
     options = tf.data.Options()
@@ -188,11 +195,16 @@ def class_numbers(examples: pd.DataFrame, class_names: Sequence[str]) -> np.ndar
     return np.array([number[label] for label in examples["label"]], np.int32)
 
 
-def _rows(labels: np.ndarray, *, shuffle: bool, balanced: bool, seed: int) -> tf.data.Dataset:
+def _rows(
+    labels: np.ndarray, *, shuffle: bool, balanced: bool, seed: int, clock: Clock
+) -> tf.data.Dataset:
     """Each epoch's row numbers, and for each a seed of its own, of shape `(2,)`."""
     count = len(labels)
 
-    def epoch(epoch_seed: tf.Tensor) -> tf.data.Dataset:
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        # One random number an epoch, the same in every run with this seed, decides all that follows.
+        drawn = tf.stack([tf.constant(seed, tf.int64), number])
+        epoch_seed = tf.random.stateless_uniform((), drawn, 0, tf.int64.max, tf.int64, "philox")
         order = tf.range(count, dtype=tf.int64)
         if balanced and count:
             order = _balanced(order, labels, epoch_seed)
@@ -202,10 +214,8 @@ def _rows(labels: np.ndarray, *, shuffle: bool, balanced: bool, seed: int) -> tf
         seeds = tf.stack([tf.fill([count], epoch_seed), places], axis=1)
         return tf.data.Dataset.from_tensor_slices((order, seeds))
 
-    # One random number an epoch, the same in every run with this seed, decides all that follows.
-    epochs = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
     return (
-        epochs.take(1)
+        clock.numbers("order")
         .flat_map(tf.autograph.experimental.do_not_convert(epoch))
         .apply(tf.data.experimental.assert_cardinality(count))
     )

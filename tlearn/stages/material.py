@@ -9,10 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from tlearn.stages.epochs import Batches, Epochs
+
 __all__ = ["Batches", "HeadMaterial", "Material"]
 
 Array = np.ndarray[Any, Any]
-Batches = Any  # a tf.data.Dataset; TensorFlow ships no types
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,17 @@ class Material:
 
     Args:
         model: What is fitted: the whole model, or a part that shares its variables.
-        train: Batches for it.
+        train: Batches for it; of `Epochs` any epoch can be begun anywhere.
         validation: Batches for it, in order, never augmented.
         head: Gives the head's inputs, where they are kept and the head alone trains.
     """
 
     model: keras.Model
-    train: Batches
+    train: Batches | Epochs
     validation: Batches
     head: Callable[[], HeadMaterial] | None = None
+
+    @property
+    def batches(self) -> Batches:
+        """Those of a whole epoch, another one in each pass."""
+        return self.train.batches if isinstance(self.train, Epochs) else self.train

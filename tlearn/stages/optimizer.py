@@ -56,13 +56,16 @@ class DiscriminativeAdamW(keras.optimizers.AdamW):
         return {**super().get_config(), "factors": self.factors}
 
 
-def make(model: keras.Model, stage: Stage, steps: int) -> keras.optimizers.Optimizer:
+def make(
+    model: keras.Model, stage: Stage, steps: int, *, parts: int = 1
+) -> keras.optimizers.Optimizer:
     """The optimizer of a stage: a rise over `stage.warmup`, then a cosine down to zero.
 
     Args:
         model: The model, with `trainable` already set as the stage wants it.
         stage: Rates, decays and warm-up.
         steps: Steps of the whole stage, at least 1.
+        parts: In how many parts each batch is taken; their gradients make one step.
 
     Returns:
         An optimizer that is not yet built.
@@ -74,7 +77,7 @@ def make(model: keras.Model, stage: Stage, steps: int) -> keras.optimizers.Optim
         warmup_target=stage.learning_rate if rising else None,
         warmup_steps=rising,
     )
-    return _scheduled(model, stage, schedule)
+    return _scheduled(model, stage, schedule, parts)
 
 
 def rising(
@@ -98,12 +101,15 @@ def rising(
     return _scheduled(model, stage, schedule)
 
 
-def _scheduled(model: keras.Model, stage: Stage, schedule: Any) -> keras.optimizers.Optimizer:
+def _scheduled(
+    model: keras.Model, stage: Stage, schedule: Any, parts: int = 1
+) -> keras.optimizers.Optimizer:
     optimizer = DiscriminativeAdamW(
         learning_rate=schedule,
         weight_decay=stage.weight_decay,
         factors=rate_factors(model, stage.layer_decay),
         global_clipnorm=1.0,
+        gradient_accumulation_steps=parts if parts > 1 else None,
     )
     optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)
     return optimizer

@@ -68,7 +68,7 @@ def range_test(
             f"Received: lowest={lowest}, highest={highest}, steps={steps}"
         )
     fitted, losses = material.model, list[float]()
-    batches = _endless(compiling.one_hot(material.train, int(model.output_shape[-1])))
+    batches = _endless(compiling.one_hot(material.batches, int(model.output_shape[-1])))
     rates = np.geomspace(lowest, highest, steps)
     rising = optimizer.rising(model, stage, lowest=lowest, highest=highest, steps=steps)
     fitted.compile(optimizer=rising, loss=compiling.loss_of(model, stage))

@@ -14,9 +14,9 @@ import numpy as np
 from tlearn import heads
 from tlearn.progress import Progress
 from tlearn.stages import freezing, linear_head
+from tlearn.stages.best import Best
 from tlearn.stages.material import HeadMaterial
 from tlearn.stages.stage import Stage
-from tlearn.stages.watching import Best
 
 __all__ = ["dense_of", "solve"]
 

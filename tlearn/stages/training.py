@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import pandas as pd
-import tensorflow as tf
 
 from tlearn.errors import TrainingError
 from tlearn.networks import folding
 from tlearn.progress import SILENT, Progress
-from tlearn.stages import compiling, freezing, optimizer
+from tlearn.stages import compiling, freezing
+from tlearn.stages.attempt import Around
+from tlearn.stages.best import Best, Kept
+from tlearn.stages.checkpoints import Checkpoints, Saved
+from tlearn.stages.fitting import Fitting
 from tlearn.stages.material import Batches, Material
 from tlearn.stages.solving import solve
 from tlearn.stages.stage import Stage
-from tlearn.stages.watching import AfterEpoch, Average, Best, History, KeepBest, PhotosSeen
+from tlearn.stages.watching import AfterEpoch
 
 __all__ = ["Training", "run"]
+
+_EVENTS = ["stage", "epoch", "why", "learning_rate"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,13 @@ class Training:
         stages: One row per stage: stage, epochs (run), learning_rate (peak),
             trainable_parameters, validation_accuracy and validation_log_loss (of its best epoch, or
             of the average), seconds, kept (whether the model ended with this stage's weights).
+        rollbacks: One row for each time that a stage went astray and back to its best: stage, epoch,
+            why, learning_rate (from then on; no number where the stage ended there).
     """
 
     history: pd.DataFrame
     stages: pd.DataFrame
+    rollbacks: pd.DataFrame
 
 
 def run(
@@ -49,11 +57,16 @@ def run(
     progress: Progress = SILENT,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     after_epoch: AfterEpoch | None = None,
+    checkpoints: Checkpoints | None = None,
+    replicas: int = 1,
 ) -> Training:
     """Fine-tune a model by stages. Works on any Keras classifier and any tf.data sets.
 
     Each stage sets what trains, compiles anew, fits, and ends with its best weights. A
-    stage that is worse on the validation split than what the model had before it is undone.
+    stage that is worse on the validation split than what the model had before it is undone. A
+    stage that goes astray (a loss that is not finite or far above that of guessing, a validation far
+    below what the stage began with) goes back to its best and on at a tenth of the rate, at most
+    twice.
 
     Args:
         model: A classifier whose output is `(batch, classes)` probabilities or logits. Ends with
@@ -69,6 +82,9 @@ def run(
         callbacks: More Keras callbacks, called in each stage.
         after_epoch: Called with the stage and the epoch's row of history. What it raises ends the
             training there and then.
+        checkpoints: Where training stands is kept there, and it goes on from what is kept.
+        replicas: On how many devices of a strategy, within whose scope the model was made, each batch is
+            divided.
 
     Returns:
         The history and a table of the stages.
@@ -86,131 +102,116 @@ def run(
     """
     if not stages:
         raise ValueError("A recipe needs at least one stage. Received: stages=()")
-    best: Best | None = None
-    history: list[dict[str, Any]] = []
-    table: list[dict[str, Any]] = []
-    for stage in stages:
-        started = time.perf_counter()
-        trainable = freezing.unfreeze(model, stage.unfreeze)
-        material = kept(stage) if kept else None
-        if material is None:
-            fitted = model if callbacks else folding.quick(model)
-            material = Material(
-                fitted, train(stage) if callable(train) else train, validation, None
-            )
-        fits = stage.solver != "lbfgs" or material.head is None
-        if material.head is not None and not fits:
-            found, rows = solve(model, stage, material.head, progress)
-            if after_epoch:
-                after_epoch(stage, rows[0])
-        else:
-            found, rows = _fit(model, stage, material, progress, callbacks, after_epoch)
-        history += rows
-        better = found is not None and found.beats(best)
-        table.append(
-            {
-                "stage": stage.name,
-                "epochs": len(rows),
-                "learning_rate": stage.learning_rate if fits else float("nan"),
-                "trainable_parameters": trainable,
-                "validation_accuracy": found.accuracy if found else float("nan"),
-                "validation_log_loss": found.log_loss if found else float("nan"),
-                "seconds": time.perf_counter() - started,
-                "kept": False,
-            }
-        )
-        if better:
-            best = found
-            for row in table:
-                row["kept"] = row is table[-1]
-        elif best is not None:
-            progress.warn(
-                f"The stage {stage.name!r} did not better the validation split "
-                f"({_score(found)} after {_score(best)}), so it was undone."
-            )
-        if best is None:
-            raise TrainingError(
-                f"The stage {stage.name!r} never reached a finite validation loss. Lower the "
-                f"learning rate, or train in float32. Received: "
-                f"learning_rate={stage.learning_rate}"
-            )
-        model.set_weights(best.weights)
-    _compile_plain(model, validation)
-    return Training(pd.DataFrame(history), pd.DataFrame(table))
+    around = Around(progress, tuple(callbacks), after_epoch, checkpoints, replicas)
+    course = _Course()
+    saved = checkpoints.load() if checkpoints else None
+    if saved:
+        saved.restore({"course": course})
+        if course.best:
+            model.set_weights(course.best.weights)
+    first = saved.position[0] if saved else 0
+    for number, stage in enumerate(stages[first:], first):
+        within = saved if saved and saved.position[1:] != (0, 0) else None
+        saved = None
+        _run_stage(model, number, stage, course, around, train, validation, kept, within)
+        if checkpoints:
+            checkpoints.save((number + 1, 0, 0), {"course": course})
+    compiling.compile_plain(model, validation)
+    return Training(
+        pd.DataFrame(course.history),
+        pd.DataFrame(course.table),
+        pd.DataFrame(course.rollbacks, columns=_EVENTS),
+    )
 
 
-def _fit(
+class _Course:
+    """What the stages so far came to."""
+
+    def __init__(self) -> None:
+        self.best: Best | None = None
+        self.history: list[dict[str, Any]] = []
+        self.table: list[dict[str, Any]] = []
+        self.rollbacks: list[dict[str, Any]] = []
+
+    def state(self) -> Kept:
+        """What it would take to go on from here."""
+        facts, weights = Best.state_of(self.best)
+        rows = {"history": self.history, "table": self.table, "rollbacks": self.rollbacks}
+        return {"best": facts, **rows}, weights
+
+    def restore(self, facts: Mapping[str, Any], arrays: Sequence[Any]) -> None:
+        """Go on from what `state` gave."""
+        self.best = Best.of_state(facts["best"], arrays)
+        self.history, self.table = list(facts["history"]), list(facts["table"])
+        self.rollbacks = list(facts["rollbacks"])
+
+
+def _run_stage(
     model: keras.Model,
+    number: int,
     stage: Stage,
-    material: Material,
-    progress: Progress,
-    callbacks: Sequence[keras.callbacks.Callback],
-    after_epoch: AfterEpoch | None,
-) -> tuple[Best | None, list[dict[str, Any]]]:
-    """Fit what trains by AdamW; the best epoch, and a row of history for each."""
-    classes = int(model.output_shape[-1])
-    batches = _counted(compiling.one_hot(material.train, classes))
-    held_out = _counted(compiling.one_hot(material.validation, classes))
-    steps = len(batches)
-    _compile(material.model, model, stage, steps)
-    keeper = KeepBest(stage.patience, of=model)
-    writer = History(stage, steps, progress, after_epoch)
-    mean = Average(round(stage.epochs * (1 - stage.average)), of=model)
-    try:
-        material.model.fit(
-            batches,
-            validation_data=held_out,
-            epochs=stage.epochs,
-            callbacks=[keeper, writer, mean, *callbacks],
-            shuffle=False,
-            verbose=0,
+    course: _Course,
+    around: Around,
+    train: Batches | Callable[[Stage], Batches],
+    validation: Batches,
+    kept: Callable[[Stage], Material | None] | None,
+    saved: Saved | None,
+) -> None:
+    """Run one stage; the model ends with the best weights so far."""
+    started = time.perf_counter()
+    trainable = freezing.unfreeze(model, stage.unfreeze)
+    material = kept(stage) if kept else None
+    if material is None:
+        fitted = model if around.callbacks else folding.quick(model)
+        material = Material(fitted, train(stage) if callable(train) else train, validation)
+    fits = stage.solver != "lbfgs" or material.head is None
+    if material.head is not None and not fits:
+        found, rows = solve(model, stage, material.head, around.progress)
+        if around.after_epoch:
+            around.after_epoch(stage, rows[0])
+    else:
+        fitting = Fitting(
+            model,
+            stage,
+            material,
+            around,
+            before=course.best,
+            number=number,
+            others={"course": course},
         )
-    except BaseException as error:
-        writer.close(error)
-        raise
-    if mean.weights:
-        model.set_weights(mean.weights)
-        scores = material.model.evaluate(held_out, verbose=0, return_dict=True)
-        keeper.consider(len(writer.rows), {f"val_{name}": value for name, value in scores.items()})
-    return keeper.best, writer.rows
+        fitting.run(saved)
+        found, rows = fitting.best, fitting.rows
+        course.rollbacks += fitting.events
+    course.history += rows
+    course.table.append(
+        {
+            "stage": stage.name,
+            "epochs": len(rows),
+            "learning_rate": stage.learning_rate if fits else float("nan"),
+            "trainable_parameters": trainable,
+            "validation_accuracy": found.accuracy if found else float("nan"),
+            "validation_log_loss": found.log_loss if found else float("nan"),
+            "seconds": time.perf_counter() - started,
+            "kept": False,
+        }
+    )
+    if found is not None and found.beats(course.best):
+        course.best = found
+        for row in course.table:
+            row["kept"] = row is course.table[-1]
+    elif course.best is not None:
+        around.progress.warn(
+            f"The stage {stage.name!r} did not better the validation split "
+            f"({_score(found)} after {_score(course.best)}), so it was undone."
+        )
+    if course.best is None:
+        raise TrainingError(
+            f"The stage {stage.name!r} never reached a finite validation loss. Lower the "
+            f"learning rate, or train in float32. Received: "
+            f"learning_rate={stage.learning_rate}"
+        )
+    model.set_weights(course.best.weights)
 
 
 def _score(best: Best | None) -> str:
     return f"accuracy {best.accuracy:.3f}, log loss {best.log_loss:.3f}" if best else "not finite"
-
-
-def _compile(fitted: keras.Model, model: keras.Model, stage: Stage, steps: int) -> None:
-    logits = compiling.gives_logits(model)
-    fitted.compile(
-        optimizer=optimizer.make(model, stage, steps * stage.epochs),
-        loss=compiling.loss_of(model, stage),
-        metrics=[
-            keras.metrics.CategoricalAccuracy(name="accuracy"),
-            keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=logits),
-            PhotosSeen(),
-        ],
-    )
-
-
-def _compile_plain(model: keras.Model, validation: Batches) -> None:
-    """Compile so that `evaluate` works on the caller's labels and `load_model` needs no tlearn."""
-    logits = compiling.gives_logits(model)
-    one_hot = len(validation.element_spec[1].shape) > 1
-    losses = keras.losses
-    loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
-    # SGD has no slots, so the saved model is no larger and loads without a word.
-    model.compile(optimizer="sgd", loss=loss(from_logits=logits), metrics=["accuracy"])
-
-
-def _counted(batches: Batches) -> Batches:
-    """The same batches, of a length that Keras can ask for."""
-    steps = int(batches.cardinality())
-    if steps == tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "The data never end, so an epoch has no length. Use `.take(steps)`. "
-            "Received: an infinite tf.data.Dataset"
-        )
-    if steps == tf.data.UNKNOWN_CARDINALITY:
-        steps = sum(1 for _ in batches)
-        batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
-    return batches
