@@ -17,8 +17,8 @@ PACKAGE = ROOT / "tlearn"
 # Each room may import from the rows above its own, and from itself. A room is a module or a
 # package directly under tlearn/; docs/architecture.md draws the same order.
 LAYERS = (
-    {"errors", "hushing", "processors", "progress", "version"},
-    {"files", "heads", "networks", "precision"},
+    {"errors", "hushing", "interrupts", "processors", "progress", "version"},
+    {"determinism", "files", "heads", "networks", "precision"},
     {"pages", "plotting", "stages"},
     {"backbones", "evaluation", "photos", "recipes"},
     {"calibration"},

@@ -117,7 +117,7 @@ def test_defaults_in_the_help_are_the_librarys_own() -> None:
         "validation", "test", "weights", "resize", "head", "recipe", "precision", "seed",
     }  # fmt: skip
     assert all(ours == theirs for ours, theirs in told.values()), told
-    for name in ("backbone", "output", "strict"):
+    for name in ("output", "strict"):
         ours = next(one.default for one in COMMANDS["finetune"].params if one.name == name)
         assert str(ours) == str(defaults[name].default)
 

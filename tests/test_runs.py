@@ -170,8 +170,9 @@ def test_numbers_that_json_has_no_word_for_become_null(tmp_path):
 def test_nothing_shows_before_the_end_and_nothing_is_left_beside_it(tmp_path):
     with runs.unfinished(tmp_path, "flowers") as folder:
         run_folders.fill(folder)
-        assert [path.name for path in tmp_path.iterdir()] == [folder.path.name]
-        assert folder.path.name.startswith(".flowers.unfinished-")
+        (hidden,) = tmp_path.iterdir()
+        assert hidden == folder.path.parent
+        assert hidden.name.startswith(".flowers.unfinished-")
         assert not (folder.path / "run.json").exists()
         assert folder.run is None
     assert [path.name for path in tmp_path.iterdir()] == ["flowers"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import platform
 import re
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
@@ -12,9 +15,33 @@ import pandas as pd
 from tlearn.datasets.dataset import SPLITS, Dataset
 from tlearn.version import __version__, installed
 
-__all__ = ["Clock", "in_words", "of_dataset", "of_stages", "run_name", "versions"]
+__all__ = ["Clock", "asked", "in_words", "of_dataset", "of_stages", "rows", "run_name", "versions"]
 
+# What a run can be repeated without.
+_NOT_ASKED = ("progress", "output", "name", "resume", "after_epoch", "callbacks")
 _RECORDED = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "numpy", "pandas", "pillow")
+
+
+def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was asked for, so that it can be asked for again.
+
+    Args:
+        arguments: Those of `finetune`, by name.
+
+    Returns:
+        Those that decide what comes out, as JSON can hold them.
+    """
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in arguments.items()
+        if name not in _NOT_ASKED
+    }
+
+
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A small table, as JSON can hold it."""
+    found: list[dict[str, Any]] = table.to_dict(orient="records")
+    return found
 
 
 class Clock:

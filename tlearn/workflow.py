@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import keras
 
 from tlearn import (
     backbones,
+    determinism,
     evaluation,
     export,
     heads,
@@ -32,6 +33,7 @@ from tlearn.labelling import suspects as labelling
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 from tlearn.reporting.run import Run
+from tlearn.stages.watching import AfterEpoch
 
 __all__ = ["finetune"]
 
@@ -58,8 +60,12 @@ def finetune(
     memory: str | int | None = None,
     target_precision: float | None = None,
     target_coverage: float | None = None,
+    deterministic: bool = False,
     output: str | Path = "saved_models",
     name: str | None = None,
+    resume: bool | None = None,
+    after_epoch: AfterEpoch | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress = SILENT,
 ) -> Run:
     """Fine-tune a pretrained backbone on a folder of photos, and keep all that explains it.
@@ -93,8 +99,15 @@ def finetune(
         target_precision: The share of the answers that is to be right, above 0 and below 1; less
             probable answers are unsure. By default 0.95; see docs/calibration.md.
         target_coverage: In its place, the share of photos that is to be answered, at most 1.
+        deterministic: Let TensorFlow, in this process from here on, use only operations that give the
+            same to the last bit each time; slower on a GPU. Two runs with the same seed on the same
+            machine then make the same predictions.
         output: The folder of run folders.
         name: The run's name; by default the data set's and the backbone's.
+        resume: `True` goes on with the unfinished run of the same arguments in `output` and refuses to
+            begin another, `False` begins another; by default it goes on where there is one.
+        after_epoch: Called with the stage and each epoch's row of history.
+        callbacks: More Keras callbacks, called in each stage that is trained by steps.
         progress: Who watches.
 
     Returns:
@@ -111,12 +124,14 @@ def finetune(
     print(run.summary)
     ```
     """
+    asked = provenance.asked(locals())
     clock = provenance.Clock()
     budget = memory_budget(memory)
     heads.check(head)
     target = Target.of(target_precision, target_coverage)
     plan = recipes.load(recipe).with_arguments(recipe_options or {})
     policy = precisions.choose(precision)
+    automatic.check_backbone(backbone)
 
     @functools.cache
     def read() -> Dataset:
@@ -132,48 +147,60 @@ def finetune(
             progress=progress,
         )
 
-    choice = automatic.backbone(
-        backbone,
-        read,
-        weights=weights,
-        image_size=image_size,
-        resize_mode=resize_mode,
-        policy=policy,
-        seed=seed,
-        memory=budget,
-        progress=progress,
-    )
-    chosen = choice.backbone
-    runs.check_writable(output, room=_room(chosen))
-    if name is not None:
-        runs.check_name(name)
-    keras.utils.set_random_seed(seed)
-    # Before the photos are read, so that weights that cannot be had are said at once.
-    with precisions.policy(policy):
-        network = backbones.build(chosen.name, weights=weights, image_size=image_size)
-    clock.lap("backbone")
-    data = read()
-    progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))
-    clock.lap("data")
-
-    def job_of(plan: recipes.Recipe) -> jobs.Job:
-        return jobs.Job(
-            network,
-            data,
-            jobs.stages_for(plan, data),
-            policy=policy,
-            budget=budget,
+    def choose() -> dict[str, str | None]:
+        choice = automatic.backbone(
+            backbone,
+            read,
+            weights=weights,
+            image_size=image_size,
             resize_mode=resize_mode,
-            head=head,
-            batch_size=batch_size,
+            policy=policy,
             seed=seed,
+            memory=budget,
             progress=progress,
         )
+        return {"name": choice.backbone.name, "reason": choice.reason}
 
-    plan, rate = learning_rate.settled(plan, job_of, progress)
-    clock.lap("learning_rate")
-    job = job_of(plan)
-    with runs.unfinished(output, name or provenance.run_name(data.name, chosen.name)) as folder:
+    with runs.unfinished(
+        output,
+        name or provenance.run_name(Path(dataset).stem, backbone),
+        call=asked,
+        resume=resume,
+        progress=progress,
+    ) as folder:
+        choice = folder.work.decided("backbone", choose)
+        chosen = backbones.resolve(choice["name"])
+        runs.check_writable(output, room=_room(chosen))
+        determinism.begin(seed, required=deterministic)
+        # Before the photos are read, so that weights that cannot be had are said at once.
+        with precisions.policy(policy):
+            network = backbones.build(chosen.name, weights=weights, image_size=image_size)
+        clock.lap("backbone")
+        data = read()
+        progress.say(provenance.in_words(data, backbone, chosen.name, plan.name, policy))
+        clock.lap("data")
+        folder.name = name or provenance.run_name(data.name, chosen.name)
+
+        def job_of(plan: recipes.Recipe) -> jobs.Job:
+            return jobs.Job(
+                network,
+                data,
+                jobs.stages_for(plan, data),
+                policy=policy,
+                budget=budget,
+                resize_mode=resize_mode,
+                head=head,
+                batch_size=batch_size,
+                seed=seed,
+                progress=progress,
+            )
+
+        rate = folder.work.decided(
+            "learning_rate", lambda: learning_rate.settled(plan, job_of, progress)
+        )
+        plan = plan.with_arguments(rate["arguments"])
+        clock.lap("learning_rate")
+        job = job_of(plan)
         folder.write_class_names(data.class_names)
         folder.write_recipe(plan.dump(job.stages))
         folder.write_table("splits", data.examples)
@@ -188,7 +215,9 @@ def finetune(
         clock.lap("labels")
         photo_sizes = prospects.measure(job, folder, seed=seed)
         clock.lap("learning_curve")
-        training = job.run()
+        training = job.run(
+            after_epoch=after_epoch, callbacks=callbacks, checkpoints=folder.work.checkpoints
+        )
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
         clock.lap("training")
@@ -243,7 +272,8 @@ def finetune(
                 "precision": policy,
                 "recipe": plan.name,
                 "recipe_options": dict(plan.arguments),
-                "learning_rate": rate.info if rate else {},
+                "learning_rate": rate["info"],
+                "rollbacks": provenance.rows(training.rollbacks),
                 "seed": seed,
                 "batch_size": job.batch_size,
                 "metrics": measured.metrics,
@@ -251,24 +281,10 @@ def finetune(
                 **found.info,
                 "export": {"max_difference": difference, "photos": len(predictions)},
                 "features": job.kept.info,
-                "chosen": choice.reason,
+                "chosen": choice["reason"],
                 "seconds": clock.laps,
                 "versions": provenance.versions(),
-                "arguments": {
-                    "dataset": str(dataset),
-                    "backbone": backbone,
-                    "recipe": str(recipe),
-                    "precision": precision,
-                    "validation": validation,
-                    "test": test,
-                    "data_dir": None if data_dir is None else str(data_dir),
-                    "strict": strict,
-                    "corrections": None if corrections is None else str(corrections),
-                    "group": group,
-                    "memory": memory,
-                    "target_precision": target_precision,
-                    "target_coverage": target_coverage,
-                },
+                "arguments": asked,
             }
         )
     assert folder.run is not None

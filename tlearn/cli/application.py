@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from typing import Annotated
 
 import typer
 
+from tlearn import interrupts
 from tlearn.cli import (
     answers,
     cache_folder,
@@ -86,5 +86,5 @@ def main() -> None:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # So that a run stopped by a scheduler removes its half-written folder, as after Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupts.terminable()
     app(prog_name="tlearn")

@@ -6,6 +6,7 @@
 2    the command was not understood (typer's own errors)
 3    `tlearn check --fail-on` found what it names
 130  stopped by Ctrl-C
+143  ended by SIGTERM
 ```
 
 `docs/errors.md` lists the messages. With `--debug`, before or after the verb, the traceback is
@@ -24,6 +25,7 @@ from typer.core import TyperGroup
 
 from tlearn.cli.display import lines, one_line, stderr_console
 from tlearn.errors import TlearnError
+from tlearn.interrupts import Terminated
 
 __all__ = ["Verbs", "explain"]
 
@@ -85,9 +87,11 @@ class Verbs(TyperGroup):
         debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as asked:
             if debug:
                 raise
+            if isinstance(asked, Terminated):  # whoever did it does not read
+                raise typer.Exit(143) from None
             stderr_console().print("Stopped by Ctrl-C.")
             raise typer.Exit(130) from None
         except Exception as error:

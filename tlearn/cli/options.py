@@ -34,6 +34,8 @@ __all__ = [
     "MirrorOption",
     "MixupOption",
     "NameOption",
+    "OptionalBackboneOption",
+    "OptionalDatasetOption",
     "OutputOption",
     "PrecisionOption",
     "RecipeOption",
@@ -53,18 +55,17 @@ _RECIPE = "Recipe; what is given here wins over the recipe's own numbers"
 _RUN = "Run"
 
 
-DatasetOption = Annotated[
-    str,
-    typer.Option(
-        "--dataset",
-        "-d",
-        metavar="DATA",
-        help="Folder with one sub-folder per class, or with train/, validation/ and test/ inside; "
-        "a CSV or Parquet table with columns path,label; a .zip or .tar of these; the name of a "
-        "TFDS data set.",
-        rich_help_panel=_DATA,
-    ),
-]
+_DATASET = typer.Option(
+    "--dataset",
+    "-d",
+    metavar="DATA",
+    help="Folder with one sub-folder per class, or with train/, validation/ and test/ inside; "
+    "a CSV or Parquet table with columns path,label; a .zip or .tar of these; the name of a "
+    "TFDS data set.",
+    rich_help_panel=_DATA,
+)
+DatasetOption = Annotated[str, _DATASET]
+OptionalDatasetOption = Annotated[str | None, _DATASET]
 ValidationOption = Annotated[
     float | None,
     typer.Option(
@@ -110,17 +111,16 @@ GroupOption = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
-BackboneOption = Annotated[
-    str,
-    typer.Option(
-        "--backbone",
-        "-b",
-        metavar="NAME",
-        help="Pretrained network, see `tlearn backbones`; auto for the best of this machine's.",
-        autocompletion=completion.backbone_names,
-        rich_help_panel=_MODEL,
-    ),
-]
+_BACKBONE = typer.Option(
+    "--backbone",
+    "-b",
+    metavar="NAME",
+    help="Pretrained network, see `tlearn backbones`; auto for the best of this machine's.",
+    autocompletion=completion.backbone_names,
+    rich_help_panel=_MODEL,
+)
+BackboneOption = Annotated[str, _BACKBONE]
+OptionalBackboneOption = Annotated[str | None, _BACKBONE]
 WeightsOption = Annotated[
     str | None,
     typer.Option(

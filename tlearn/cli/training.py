@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tlearn.cli import display, options, quieting, targets, values
+from tlearn.cli import display, options, quieting, repeating, targets, values
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,14 +22,14 @@ EXAMPLE = "tlearn finetune --dataset my_photos/ --backbone efficientnet"
 
 def finetune(
     context: typer.Context,
-    dataset: options.DatasetOption,
+    dataset: options.OptionalDatasetOption = None,
     validation: options.ValidationOption = None,
     test: options.TestOption = None,
     data_dir: options.DataDirOption = None,
     strict: options.StrictOption = False,
     corrections: options.CorrectionsOption = None,
     group: options.GroupOption = True,
-    backbone: options.BackboneOption = "efficientnet",
+    backbone: options.OptionalBackboneOption = None,
     weights: options.WeightsOption = None,
     image_size: options.ImageSizeOption = None,
     resize: options.ResizeOption = None,
@@ -51,31 +51,41 @@ def finetune(
     memory: options.MemoryOption = None,
     target_precision: targets.TargetPrecisionOption = None,
     target_coverage: targets.TargetCoverageOption = None,
+    deterministic: repeating.DeterministicOption = False,
+    like: repeating.LikeOption = None,
     output: options.OutputOption = Path("saved_models"),
     name: options.NameOption = None,
+    resume: repeating.ResumeOption = None,
 ) -> None:
-    """Train a classifier on a folder of photos, and keep it in a run folder."""
+    """Train a classifier on a folder of photos, and keep it in a run folder.
+
+    Stopped or killed, the same command goes on where it was.
+    """
     from tlearn import recipes
     from tlearn.choosing import automatic
     from tlearn.cli.progress import watch
 
     targets.check(target_precision, target_coverage)
-    overrides = values.of_recipe(context)
+    given = values.given({"dataset": dataset, "backbone": backbone}) | values.of_library(context)
+    if like:
+        asked = repeating.arguments(like, output) | values.typed(context, given)
+    else:
+        asked = {"backbone": "efficientnet", **given}
+    asked["recipe_options"] = asked.get("recipe_options", {}) | values.of_recipe(context)
+    if asked.get("dataset") is None:
+        raise typer.BadParameter("give --dataset, or --like RUN to make a run once more.")
     # A misspelt name is told at once, and not after the seconds that TensorFlow takes to load.
-    automatic.check_backbone(backbone)
-    recipes.load(recipe or "freeze_then_unfreeze").with_arguments(overrides)
+    automatic.check_backbone(asked["backbone"])
+    plan = recipes.load(asked.get("recipe", "freeze_then_unfreeze"))
+    plan.with_arguments(asked["recipe_options"])
     quieting.load_tensorflow_for(context)
     from tlearn import workflow
 
-    run = workflow.finetune(
-        dataset,
-        backbone=backbone,
-        recipe_options=overrides,
-        output=output,
-        progress=watch(),
-        **values.of_library(context),
-    )
-    display.stdout_console().print(summary(run, output))
+    run = workflow.finetune(**asked, output=output, progress=watch())
+    console = display.stdout_console()
+    console.print(summary(run, output))
+    if like:
+        console.print(repeating.compared(run, like, output), soft_wrap=True)
 
 
 def summary(run: Run, output: Path) -> RenderableType:

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["given", "learning_rate", "of_library", "of_recipe"]
+__all__ = ["given", "learning_rate", "of_library", "of_recipe", "typed"]
 
 _OF_RECIPE = (
     "epochs",
@@ -48,6 +48,8 @@ _OF_LIBRARY = {
     "target_coverage": "target_coverage",
     "name": "name",
     "budget": "budget",
+    "deterministic": "deterministic",
+    "resume": "resume",
 }
 
 
@@ -89,6 +91,22 @@ def of_library(context: typer.Context) -> dict[str, Any]:
         Keyword arguments, by the library's names.
     """
     return given({name: context.params.get(option) for option, name in _OF_LIBRARY.items()})
+
+
+def typed(context: typer.Context, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those arguments whose options stand on the command line, whatever the others' defaults are.
+
+    Args:
+        context: The verb as it was called.
+        arguments: By the library's names.
+    """
+    names = {name: option for option, name in _OF_LIBRARY.items()}
+
+    def is_typed(name: str) -> bool:
+        source = context.get_parameter_source(names.get(name, name))
+        return source is not None and source.name == "COMMANDLINE"
+
+    return {name: value for name, value in arguments.items() if is_typed(name)}
 
 
 def learning_rate(given: str | None) -> float | str | None:

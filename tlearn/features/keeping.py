@@ -153,7 +153,7 @@ class Kept:
 
         def train(clock: Clock, done: int) -> Any:
             seed = self._photos.seed + 7919 * index
-            settings = {"class_weights": weights, "clock": clock, "done": done}
+            settings: dict[str, Any] = {"class_weights": weights, "clock": clock, "done": done}
             return batches.training(
                 views, labels, classes, stage, batch_size=batch_size, seed=seed, **settings
             )

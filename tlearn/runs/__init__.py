@@ -13,7 +13,8 @@ This package alone knows the file names inside a run folder.
 from tlearn.runs.layout import check_name
 from tlearn.runs.listing import ROOT, latest, load, table
 from tlearn.runs.reading import Run, is_run
-from tlearn.runs.writing import RunFolder, check_writable, unfinished
+from tlearn.runs.unfinished import unfinished
+from tlearn.runs.writing import RunFolder, check_writable
 
 __all__ = [
     "ROOT",

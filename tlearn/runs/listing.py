@@ -11,6 +11,7 @@ import pandas as pd
 from tlearn.errors import RunError
 from tlearn.runs import layout
 from tlearn.runs.reading import Run, is_run
+from tlearn.runs.work import is_over
 
 __all__ = ["latest", "load", "table"]
 
@@ -128,6 +129,8 @@ def _is_folder(path: Path) -> bool:
 def _row(folder: Path) -> dict[str, Any] | None:
     unfinished = layout.unfinished_name(folder)
     if unfinished is None and (folder.name.startswith(".") or not is_run(folder)):
+        return None
+    if unfinished is not None and is_over(folder, folder.parent):
         return None
     try:
         changed = datetime.fromtimestamp(folder.stat().st_mtime, tz=timezone.utc)

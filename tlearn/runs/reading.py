@@ -213,8 +213,8 @@ class Run:
         if layout.unfinished_name(self.path) is not None:
             raise RunError(
                 f"{self.path} is what a run that was killed left behind; it holds "
-                f"{_listing(self.path)}. Only a finished run can be read: train again, and remove "
-                f"this folder. Received: run={str(self.path)!r}"
+                f"{_listing(self.path)}. Only a finished run can be read: the command that began it "
+                f"goes on with it. Received: run={str(self.path)!r}"
             )
         missing = [name for name in layout.REQUIRED if not (self.path / name).is_file()]
         if layout.INFO in missing:

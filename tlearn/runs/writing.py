@@ -6,8 +6,7 @@ import errno
 import itertools
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from tlearn.files import atomic, labels
 from tlearn.files.tables import flat, readable, to_csv, to_json
 from tlearn.runs import layout
 from tlearn.runs.reading import Run
+from tlearn.runs.work import RUN, Work
 
-__all__ = ["RunFolder", "check_writable", "unfinished"]
+__all__ = ["RunFolder", "check_writable"]
 
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
@@ -31,11 +31,15 @@ class RunFolder:
 
     Attributes:
         path: The hidden folder that holds the files for now.
+        name: The name that it is to get.
+        work: What this run is made of until it is finished.
         run: The finished `Run`, once the `with` block of `unfinished` has ended well.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, work: Work, name: str) -> None:
+        self.path = work.folder / RUN
+        self.name = name
+        self.work = work
         self.run: Run | None = None
         self._info: dict[str, Any] | None = None
 
@@ -101,7 +105,7 @@ class RunFolder:
         info = {"format": layout.FORMAT, "name": "", "created": now, **info}
         self._info = layout.check_info(info)
 
-    def finish(self, output: Path, name: str) -> None:
+    def finish(self, output: Path) -> None:
         """Put everything on the disk, then let the folder appear under its name.
 
         A name that is taken gets `-2`, `-3` and so on behind it.
@@ -115,12 +119,13 @@ class RunFolder:
             )
         atomic.sync_tree(self.path)
         for number in itertools.count(1):
-            final = output / (name if number == 1 else f"{name}-{number}")
+            final = output / (self.name if number == 1 else f"{self.name}-{number}")
             if os.path.lexists(final):
                 continue
             self._write(layout.INFO, to_json(self._info | {"name": final.name}))
             atomic.sync(self.path / layout.INFO)
             atomic.sync(self.path)
+            self.work.is_about_to_be(final.name)
             try:
                 # Renaming onto a run that has appeared since fails: nothing is ever replaced.
                 self.path.rename(final)
@@ -134,60 +139,6 @@ class RunFolder:
 
     def _write(self, file: str, text: str) -> None:
         (self.path / file).write_text(text, encoding="utf-8", newline="\n")
-
-
-@contextmanager
-def unfinished(output: str | Path, name: str) -> Iterator[RunFolder]:
-    """Write a run folder that appears under its name only when it is whole.
-
-    ```
-    output/
-    ├── .NAME.unfinished-1234/    while the block runs, and for good if the process is killed
-    └── NAME/                     after the block, by one rename
-    ```
-
-    Args:
-        output: The folder that holds the run folders; made when it is not there.
-        name: The run's name, a plain folder name. When it is taken, `-2`, `-3`... is added.
-
-    Returns:
-        A context manager that gives a `RunFolder`. When the block ends well, everything is
-        synced to the disk, `run.json` last, and the folder renamed. When it raises, the hidden
-        folder is removed.
-
-    Raises:
-        RunError: When the name is not plain, the disk is full or the place not writable.
-
-    Example:
-
-    ```python
-    with runs.unfinished("saved_models", "clothing-efficientnet_lite0") as folder:
-        folder.write_class_names(dataset.class_names)
-        model.save(folder.model_path)
-        ...
-        folder.write_info({"dataset": {...}, "backbone": "efficientnet_lite0", ...})
-    print(folder.run.path)
-    ```
-    """
-    layout.check_name(name)
-    output = Path(output)
-    hidden = atomic.hidden_sibling(output / name)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        hidden.mkdir()
-    except OSError as error:
-        raise atomic.in_clear_words(error, output / name) from error
-    folder = RunFolder(hidden)
-    try:
-        yield folder
-        folder.finish(output, name)
-    except BaseException as error:
-        gone = atomic.remove(hidden)
-        if isinstance(error, RunError) or not atomic.is_about(error, output):
-            raise
-        told = str(atomic.in_clear_words(error, output / name))
-        left = "" if gone else f" A part that could not be removed is in {hidden}."
-        raise RunError(f"The run was not saved.{left} {told}") from error
 
 
 def check_writable(output: str | Path, *, room: int = 0) -> None:

@@ -56,19 +56,16 @@ class Checkpoints:
         plan: Says what is trained on what and how; checkpoints of another plan are not gone on from.
         minutes: How often one is kept within an epoch; at the end of an epoch there is always one.
 
-    Attributes:
-        saved: Whether this process has kept any.
     """
 
     def __init__(self, folder: str | Path, *, plan: str, minutes: float = 5.0) -> None:
-        self.saved = False
         self._snapshots = Snapshots(folder)
         self._plan = plan
         self._seconds = 60 * minutes
         self._last = time.monotonic()
 
     def load(self) -> Saved | None:
-        """The last one that is whole and of this plan, if there is any."""
+        """The last one that is whole and of this plan; `None` where there is none."""
         found = self._snapshots.load()
         if found is None or found.facts["plan"] != self._plan:
             return None
@@ -93,8 +90,11 @@ class Checkpoints:
             arrays |= {f"{name}/{place}": values[place] for place in range(len(values))}
         kept = {"plan": self._plan, "position": list(position), "parts": facts}
         self._snapshots.save(kept, arrays)
-        self.saved = True
         self._last = time.monotonic()
+
+    def __bool__(self) -> bool:
+        """Whether there is any, of this plan or another."""
+        return bool(self._snapshots)
 
     def is_due(self) -> bool:
         """Whether the last one is some minutes old."""

@@ -104,7 +104,12 @@ def run(
         raise ValueError("A recipe needs at least one stage. Received: stages=()")
     around = Around(progress, tuple(callbacks), after_epoch, checkpoints, replicas)
     course = _Course()
-    saved = checkpoints.load() if checkpoints else None
+    saved = None if checkpoints is None else checkpoints.load()
+    if checkpoints and not saved:
+        progress.warn(
+            "The photos, the settings or the weights have changed since training was interrupted, so "
+            "it begins anew."
+        )
     if saved:
         saved.restore({"course": course})
         if course.best:
@@ -114,7 +119,7 @@ def run(
         within = saved if saved and saved.position[1:] != (0, 0) else None
         saved = None
         _run_stage(model, number, stage, course, around, train, validation, kept, within)
-        if checkpoints:
+        if checkpoints is not None:
             checkpoints.save((number + 1, 0, 0), {"course": course})
     compiling.compile_plain(model, validation)
     return Training(

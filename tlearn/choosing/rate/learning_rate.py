@@ -126,8 +126,8 @@ def lr_find(
 
 def settled(
     plan: Recipe, job_of: Callable[[Recipe], jobs.Job], progress: Progress
-) -> tuple[Recipe, RateFinding | None]:
-    """A recipe whose learning rate is a number, found where it was `"auto"`.
+) -> dict[str, dict[str, Any]]:
+    """The learning rate to train by, found where it was `"auto"`.
 
     What trains afterwards draws the random numbers that it would have drawn without a search.
 
@@ -138,7 +138,8 @@ def settled(
         progress: Who watches; hears which rate was found.
 
     Returns:
-        The recipe to train by, and what was found; `None` where there was nothing to find.
+        `arguments` for the recipe and `info` for the run's record, both empty where there was nothing
+        to find.
 
     Raises:
         RecipeError: The rate is another word, or the recipe trains by no rate, since its head is
@@ -150,14 +151,14 @@ def settled(
             f"A learning rate is a number above 0, or {AUTO!r}. Received: learning_rate={asked!r}"
         )
     if asked != AUTO:
-        return plan, None
+        return {"arguments": {}, "info": {}}
     with _no_dice_thrown():
         found = _found(job_of(_by_rule(plan)), plan, progress)
     progress.say(
         f"Learning rate {written(found.suggested)}, found by a range test of the stage "
         f"{found.stage!r}; by rule it would be {written(found.by_rule)}."
     )
-    return plan.with_arguments({"learning_rate": found.suggested}), found
+    return {"arguments": {"learning_rate": found.suggested}, "info": dict(found.info)}
 
 
 def _by_rule(plan: Recipe) -> Recipe:

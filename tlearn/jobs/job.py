@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,88 +12,24 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tlearn import datasets, heads, inspection, splits, stages, training_data
+from tlearn import heads, stages, training_data
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
-from tlearn.errors import DatasetError
 from tlearn.features import keeping
 from tlearn.networks import folding
 from tlearn.photos import pipeline
 from tlearn.progress import SILENT, Progress
-from tlearn.recipes import Recipe, linear_probe, schedules
+from tlearn.recipes import linear_probe, schedules
 from tlearn.stages import freezing
+from tlearn.stages.checkpoints import Checkpoints
 from tlearn.stages.epochs import Epochs
 from tlearn.stages.material import Material
 from tlearn.stages.watching import AfterEpoch
 
-__all__ = ["Job", "read", "stages_for"]
+__all__ = ["Job"]
 
 # Features of more numbers than this are no answer of a pooling.
 _WIDEST = 8192
-
-
-def read(
-    dataset: str | Path,
-    *,
-    validation: float,
-    test: float,
-    seed: int,
-    data_dir: str | Path | None,
-    strict: bool,
-    corrections: str | Path | None = None,
-    group: bool = True,
-    progress: Progress,
-) -> Dataset:
-    """Read the photos and divide them.
-
-    Args:
-        dataset: What `--dataset` takes.
-        validation: The share for validation, where the data set gives no such split.
-        test: The share for the test, likewise.
-        seed: Decides the split.
-        data_dir: Where TFDS keeps its data sets.
-        strict: Make a file that cannot be read an error.
-        corrections: A table of labels that a person has mended; see docs/labels.md.
-        group: Keep photos that show the same, and bursts, on one side; see `tlearn.inspection`.
-        progress: Who watches.
-
-    Returns:
-        The data set, every photo with a split; there are photos to train and to validate on.
-
-    Raises:
-        DatasetError: There are none to validate on, or the data set cannot be used.
-    """
-    data = datasets.load(
-        dataset,
-        data_dir=data_dir,
-        strict=strict,
-        corrections=corrections,
-        progress=progress,
-    )
-    ties = None
-    if group:
-        found = inspection.belonging(data, progress=progress)
-        data, ties = found.dataset, found.ties
-    data = splits.make(data, validation=validation, test=test, seed=seed, progress=progress)
-    if ties is not None:
-        data = dataclasses.replace(data, leaks=inspection.leaks(data.examples, ties))
-        for sentence in inspection.in_words(data.leaks):
-            progress.warn(sentence)
-    if not data.count("validation"):
-        raise DatasetError(
-            "There are no photos to validate on, and without them no stage can tell its best "
-            f"epoch. Give --validation a share above 0. Received: validation={validation}"
-        )
-    return data
-
-
-def stages_for(recipe: Recipe, data: Dataset) -> tuple[stages.Stage, ...]:
-    """The stages of a recipe, by the number of training photos and of classes.
-
-    Raises:
-        RecipeError: An argument of the recipe is refused.
-    """
-    return recipe.stages(num_examples=data.count("train"), num_classes=len(data.class_names))
 
 
 class Job:
@@ -218,6 +155,8 @@ class Job:
         plan: Sequence[stages.Stage] | None = None,
         *,
         after_epoch: AfterEpoch | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        checkpoints: Path | None = None,
     ) -> stages.Training:
         """Train the model by its stages.
 
@@ -225,6 +164,8 @@ class Job:
             plan: The first of its stages; all by default.
             after_epoch: Called with the stage and the epoch's row of history. What it raises ends
                 the training there and then.
+            callbacks: More Keras callbacks.
+            checkpoints: The folder where it is kept how far training is, to go on from there.
 
         Returns:
             What happened; `model` ends with the best weights.
@@ -239,8 +180,30 @@ class Job:
             self.in_order(self.validation),
             kept=self.kept,
             progress=self._progress,
+            callbacks=callbacks,
             after_epoch=after_epoch,
+            checkpoints=None if checkpoints is None else Checkpoints(checkpoints, plan=self.key()),
         )
+
+    def key(self) -> str:
+        """A digest of all that decides how training goes, as long as it has not begun."""
+        photos = self._photos
+        about = (
+            self.stages,
+            self.batch_size,
+            self.image_size,
+            photos.resize_mode,
+            photos.seed,
+            photos.class_names,
+            self.model.dtype_policy.name,
+        )
+        said = [repr(about)]
+        for table in (self.train, self.validation):
+            said += [f"{row.digest} {row.label}" for row in table.itertuples()]
+        digest = hashlib.sha256("\n".join(said).encode())
+        for weights in self.model.get_weights():
+            digest.update(np.ascontiguousarray(weights).tobytes())
+        return digest.hexdigest()
 
     def validation_probabilities(self) -> np.ndarray:
         """What the trained model says of the validation photos, from kept features where it can.

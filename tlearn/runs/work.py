@@ -1,0 +1,165 @@
+"""What an unfinished run is made of: what was asked, what has been decided, where training stands.
+
+```
+.NAME.unfinished-4711/
+├── run/              the run folder; it gets its name when it is whole, by one rename
+├── call.json         what was asked for: the same words go on with it
+├── decided.json      what was measured and decided, so that it is not decided otherwise
+├── checkpoints/      where training stands
+└── lock              held while a process works on it
+```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from tlearn.errors import RunError
+from tlearn.files import atomic, locking
+from tlearn.runs import layout
+
+__all__ = ["RUN", "Work", "is_over", "left"]
+
+RUN = "run"
+_CALL = "call.json"
+_DECIDED = "decided.json"
+_CHECKPOINTS = "checkpoints"
+_NAMED = "named.json"
+_LOCK = "lock"
+
+
+class Work:
+    """One unfinished run.
+
+    Args:
+        folder: Its hidden folder.
+        call: What was asked for, as JSON can hold it; `None` where nothing shall be gone on with.
+
+    Attributes:
+        folder: Its hidden folder.
+        goes_on: Whether another process has begun it.
+    """
+
+    def __init__(self, folder: Path, call: Mapping[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.goes_on = False
+        self._call = call
+        self._held = ExitStack()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training keeps how far it is."""
+        return self.folder / _CHECKPOINTS
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether anything was kept of it that the same call would go on from."""
+        return self._call is not None and any(self.checkpoints.glob("*.npz"))
+
+    def begin(self) -> None:
+        """Make its folder, or empty what another process has half-written there."""
+        self.goes_on = self.can_go_on
+        self.folder.mkdir(exist_ok=True)
+        self._held.enter_context(locking.locked(self.folder / _LOCK))
+        atomic.remove(self.folder / RUN)
+        (self.folder / RUN).mkdir()
+        if self._call is not None and not self.goes_on:
+            _write(self.folder / _CALL, self._call)
+
+    def decided(self, what: str, decide: Callable[[], Any]) -> Any:
+        """What was decided before, or is decided now and kept.
+
+        Args:
+            what: Its name.
+            decide: Decides; gives what JSON can hold.
+        """
+        known = _read(self.folder / _DECIDED) or {}
+        if what not in known:
+            known[what] = decide()
+            if self._call is not None:
+                _write(self.folder / _DECIDED, known)
+        return known[what]
+
+    def is_about_to_be(self, name: str) -> None:
+        """Note the name that the run is about to get: once it has it, nothing is left to go on with."""
+        _write(self.folder / _NAMED, name)
+
+    def end(self, *, keep: bool) -> bool:
+        """Let go of it.
+
+        Args:
+            keep: Whether it stays, so that the same call goes on with it.
+
+        Returns:
+            Whether its folder is gone.
+        """
+        self._held.close()
+        return not keep and atomic.remove(self.folder)
+
+
+def left(output: Path, call: Mapping[str, Any]) -> Work | None:
+    """The unfinished run that the same call has left, the one that changed last.
+
+    What other runs have left that nobody works on, and that nothing can be gone on from, is removed.
+
+    Args:
+        output: The folder of run folders.
+        call: What is asked for.
+
+    Returns:
+        A `Work` that can go on, or `None`.
+
+    Raises:
+        RunError: Another process works on it.
+    """
+    same: list[tuple[float, Path]] = []
+    busy: Path | None = None
+    wanted = json.loads(json.dumps(call))
+    for folder in output.glob(".*"):
+        asked = _read(folder / _CALL) if layout.unfinished_name(folder) is not None else None
+        if asked is None:
+            continue
+        try:
+            with locking.locked(folder / _LOCK):
+                pass
+        except locking.InUse:
+            busy = folder if asked == wanted else busy
+            continue
+        if is_over(folder, output) or not Work(folder, call).can_go_on:
+            atomic.remove(folder)
+        elif asked == wanted:
+            same.append((folder.stat().st_mtime, folder))
+    if same:
+        return Work(max(same)[1], call)
+    if busy is not None:
+        raise RunError(
+            f"Another process works on this very run, in {busy}. Wait for it, or begin a second one "
+            f"with --no-resume. Received: output={str(output)!r}"
+        )
+    return None
+
+
+def is_over(folder: Path, output: Path) -> bool:
+    """Whether a hidden folder only waits to be removed: the run that was in it has its name.
+
+    Args:
+        folder: The hidden folder.
+        output: The folder of run folders.
+    """
+    name = _read(folder / _NAMED)
+    return name is not None and not (folder / RUN).exists() and (output / name).exists()
+
+
+def _read(file: Path) -> Any:
+    with suppress(OSError, ValueError):
+        return json.loads(file.read_text(encoding="utf-8"))
+    return None
+
+
+def _write(file: Path, value: Any) -> None:
+    with atomic.replacing(file) as hidden:
+        hidden.write_text(json.dumps(value, indent=1), encoding="utf-8")
