@@ -25,8 +25,8 @@ from sklearn.metrics import average_precision_score
 
 from tlearn import backbones, crossing, datasets, jobs, recipes
 from tlearn.features import keeping
-from tlearn.features.memory import budget
 from tlearn.labelling import confident, judging, neighbours
+from tlearn.memory import budget
 
 
 def frozen(data: datasets.Dataset, backbone: str) -> tuple[pd.DataFrame, np.ndarray]:

@@ -37,8 +37,8 @@ from tlearn import backbones, crossing, jobs, prospects, recipes
 from tlearn.advice import of_photos
 from tlearn.datasets import Dataset
 from tlearn.evaluation.intervals import percentile
-from tlearn.features.memory import budget
 from tlearn.labelling import neighbours
+from tlearn.memory import budget
 from tlearn.photos import pipeline
 from tlearn.stages import linear_head
 

@@ -35,7 +35,7 @@ import tlearn
 from tlearn import backbones, jobs, recipes
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
-from tlearn.features.memory import budget
+from tlearn.memory import budget
 from tlearn.photos.resize_modes import DEFAULT_RESIZE
 
 

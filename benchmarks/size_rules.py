@@ -45,7 +45,7 @@ from sklearn.metrics import f1_score
 
 from tlearn import backbones, datasets, jobs, recipes
 from tlearn.features import keeping
-from tlearn.features.memory import budget
+from tlearn.memory import budget
 from tlearn.photos import decoding
 from tlearn.stages import Stage
 from tlearn.stages.material import Material

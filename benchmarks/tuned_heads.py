@@ -37,8 +37,7 @@ import measuring
 import numpy as np
 import photo_sets
 
-from tlearn import backbones, datasets, heads, jobs, recipes
-from tlearn.features import memory
+from tlearn import backbones, datasets, heads, jobs, memory, recipes
 from tlearn.features.trunk import Trunk
 from tlearn.photos import pipeline
 from tlearn.photos.resize_modes import DEFAULT_RESIZE

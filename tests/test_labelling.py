@@ -234,7 +234,7 @@ def test_what_cannot_be_kept_is_said_and_fails_nothing(digits, monkeypatch):
     import keras
 
     from tlearn import recipes
-    from tlearn.features.memory import budget
+    from tlearn.memory import budget
 
     pixels = keras.Input((32, 32, 3))
     network = keras.Model(pixels, keras.layers.Conv2D(16, 3)(pixels))

@@ -8,8 +8,8 @@ import numpy as np
 import psutil
 import pytest
 
+from tlearn import memory
 from tlearn.errors import SizeError
-from tlearn.features import memory
 
 
 @pytest.mark.parametrize(

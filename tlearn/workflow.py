@@ -28,8 +28,8 @@ from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
 from tlearn.datasets import Dataset
 from tlearn.explaining import overlays, small_photos
-from tlearn.features.memory import budget as memory_budget
 from tlearn.labelling import suspects as labelling
+from tlearn.memory import budget as memory_budget
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 from tlearn.reporting.run import Run

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from tlearn.errors import SizeError
 from tlearn.features import segments
-from tlearn.features.memory import parse_size
 from tlearn.files import atomic, cache, disk_use
+from tlearn.memory import parse_size
 
 if TYPE_CHECKING:
     import pandas as pd

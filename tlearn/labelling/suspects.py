@@ -8,8 +8,8 @@ from tlearn import backbones, jobs, recipes
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
 from tlearn.errors import BackboneError, CacheError
-from tlearn.features.memory import budget as memory_budget
 from tlearn.labelling.judging import Suspects, of_features
+from tlearn.memory import budget as memory_budget
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 

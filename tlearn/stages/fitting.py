@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from tlearn import interrupts
-from tlearn.stages import compiling, evening, optimizer
+from tlearn.stages import compiling, evening, optimizer, step_memory
 from tlearn.stages.attempt import Around, Attempt
 from tlearn.stages.best import Average, Best, KeepBest
 from tlearn.stages.checkpoints import Part, Saved, Variables
@@ -102,6 +102,9 @@ class Fitting:
         _, epoch, batch = saved.position if saved else (0, 0, 0)
         if saved:
             saved.restore({"attempt": self._attempt})
+        elif self._size and self._around.replicas == 1:
+            self._attempt.parts = step_memory.parts_that_fit(self._fitted, self._size)
+            self._tell_parts()
         while True:
             self._compile()
             if saved:
@@ -230,10 +233,14 @@ class Fitting:
         self._attempt = Attempt(parts=2 * self._attempt.parts, events=self.events)
         self._model.set_weights(self._start)
         self._begin()
-        assert self._size is not None
+        self._tell_parts()
+
+    def _tell_parts(self) -> None:
+        if self._attempt.parts == 1 or self._size is None:
+            return
         part = -(-self._size // self._attempt.parts)
         self._around.progress.warn(
-            f"The memory did not suffice for stage {self._stage.name!r}, so each batch of "
+            f"The memory does not suffice for stage {self._stage.name!r}, so each batch of "
             f"{self._size} photos is taken in {self._attempt.parts} parts of {part}: the same steps, "
             "more slowly."
         )

@@ -105,7 +105,7 @@ def _scheduled(
     model: keras.Model, stage: Stage, schedule: Any, parts: int = 1
 ) -> keras.optimizers.Optimizer:
     optimizer = DiscriminativeAdamW(
-        learning_rate=schedule,
+        learning_rate=_ByStep(schedule, parts) if parts > 1 else schedule,
         weight_decay=stage.weight_decay,
         factors=rate_factors(model, stage.layer_decay),
         global_clipnorm=1.0,
@@ -113,6 +113,28 @@ def _scheduled(
     )
     optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)
     return optimizer
+
+
+class _ByStep(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule for gradients that are accumulated: Keras counts each part as a step.
+
+    Args:
+        schedule: By steps.
+        parts: Parts of a step.
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, parts: int):
+        super().__init__()
+        self._schedule = schedule
+        self._parts = parts
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of the step that a part belongs to."""
+        return self._schedule(keras.ops.floor_divide(step, self._parts))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this schedule again."""
+        return {"schedule": self._schedule, "parts": self._parts}
 
 
 def rate_factors(model: keras.Model, layer_decay: float) -> dict[str, float]:

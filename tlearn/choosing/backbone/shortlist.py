@@ -20,7 +20,7 @@ from tlearn.choosing.backbone.candidates import Candidate
 from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.datasets import Dataset
 from tlearn.errors import BackboneError, MissingExtra
-from tlearn.features.memory import budget as memory_budget
+from tlearn.memory import budget as memory_budget
 from tlearn.networks.forgetting import forget_models
 from tlearn.photos import decoding, pipeline
 from tlearn.progress import SILENT, Progress

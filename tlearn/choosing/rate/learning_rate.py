@@ -20,7 +20,7 @@ from tlearn.choosing.automatic import AUTO
 from tlearn.choosing.rate.rate_finding import RateFinding, suggestion, valley, written
 from tlearn.errors import RecipeError
 from tlearn.features import planning
-from tlearn.features.memory import budget as memory_budget
+from tlearn.memory import budget as memory_budget
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 from tlearn.recipes import FUNCTIONS, Recipe

@@ -15,7 +15,7 @@ from tlearn.choosing.settings.searching import Search
 from tlearn.choosing.settings.trying import Workbench
 from tlearn.choosing.settings.tuning_results import Tuning
 from tlearn.errors import TuningError
-from tlearn.features.memory import budget as memory_budget
+from tlearn.memory import budget as memory_budget
 from tlearn.photos import decoding
 from tlearn.progress import SILENT, Progress
 

@@ -9,11 +9,12 @@ from typing import SupportsIndex
 
 from tlearn.errors import SizeError
 
-__all__ = ["budget", "parse_size"]
+__all__ = ["budget", "free", "parse_size"]
 
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?:([kmgtp])(i?))?b?\s*", re.IGNORECASE)
 _POWERS = "kmgtp"
 _SHARE = 4
+_OF_THREADS = 3_000_000_000
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 # The limit, what is used, the statistics and in them what is used but can be had back at once:
 # of version 2, and of version 1.
@@ -82,12 +83,36 @@ def budget(memory: str | SupportsIndex | None = None) -> int:
     """
     if memory is not None:
         return parse_size(memory)
+    return free() // _SHARE
+
+
+def free() -> int:
+    """Say how many bytes of memory this process may still take.
+
+    Returns:
+        What is free on the machine, within the limit of its container and that of `ulimit -v`.
+    """
     import psutil
 
-    free = int(psutil.virtual_memory().available)
+    left = int(psutil.virtual_memory().available)
     for names in _LIMITS:
-        free = min(free, _free_in_container(*names, otherwise=free))
-    return max(free, 0) // _SHARE
+        left = min(left, _free_in_container(*names, otherwise=left))
+    return max(min(left, _free_of_addresses(left)), 0)
+
+
+def _free_of_addresses(otherwise: int) -> int:
+    """What is left below `ulimit -v`, less what TensorFlow's threads reserve and never touch."""
+    try:
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, AttributeError):  # Windows, macOS
+        return otherwise
+    if most == resource.RLIM_INFINITY:
+        return otherwise
+    import psutil
+
+    return int(most - psutil.Process().memory_info().vms - _OF_THREADS)
 
 
 def _free_in_container(limit: str, used: str, stat: str, idle: str, *, otherwise: int) -> int:
