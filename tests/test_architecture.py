@@ -17,11 +17,11 @@ PACKAGE = ROOT / "tlearn"
 # Each room may import from the rows above its own, and from itself. A room is a module or a
 # package directly under tlearn/; docs/architecture.md draws the same order.
 LAYERS = (
-    {"errors", "hushing", "interrupts", "memory", "processors", "progress", "version"},
-    {"determinism", "files", "heads", "networks", "precision"},
+    {"errors", "hushing", "interrupts", "processors", "progress", "version"},
+    {"determinism", "files", "heads", "memory", "networks", "precision"},
     {"pages", "plotting", "stages"},
     {"backbones", "evaluation", "photos", "recipes"},
-    {"calibration"},
+    {"calibration", "logs"},
     {"datasets", "export", "features", "runs"},
     {"advice"},
     {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tlearn.cli import display, options, quieting, repeating, targets, values
+from tlearn.cli import display, logging_options, options, quieting, repeating, targets, values
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,12 +56,15 @@ def finetune(
     output: options.OutputOption = Path("saved_models"),
     name: options.NameOption = None,
     resume: repeating.ResumeOption = None,
+    log: logging_options.LogOption = None,
+    log_dir: logging_options.LogDirOption = Path("logs"),
+    log_json: logging_options.LogJsonOption = None,
 ) -> None:
     """Train a classifier on a folder of photos, and keep it in a run folder.
 
     Stopped or killed, the same command goes on where it was.
     """
-    from tlearn import recipes
+    from tlearn import logs, recipes
     from tlearn.choosing import automatic
     from tlearn.cli.progress import watch
 
@@ -78,10 +81,20 @@ def finetune(
     automatic.check_backbone(asked["backbone"])
     plan = recipes.load(asked.get("recipe", "freeze_then_unfreeze"))
     plan.with_arguments(asked["recipe_options"])
+    kinds = [kind.value for kind in log or ()]
+    logs.check(kinds)
     quieting.load_tensorflow_for(context)
-    from tlearn import workflow
+    from tlearn import provenance, workflow
 
-    run = workflow.finetune(**asked, output=output, progress=watch())
+    known_as = name or provenance.run_name(Path(asked["dataset"]).stem, asked["backbone"])
+    with logs.opened(kinds, folder=log_dir, name=known_as, lines=log_json) as told:
+        run = workflow.finetune(
+            **asked,
+            output=output,
+            after_epoch=told.after_epoch,
+            callbacks=told.callbacks,
+            progress=watch(),
+        )
     console = display.stdout_console()
     console.print(summary(run, output))
     if like:
