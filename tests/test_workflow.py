@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 import tlearn
 from tlearn import calibration, runs
@@ -270,29 +267,6 @@ def command(digits: Path, output: Path, *more: str) -> list[str]:
         str(output),
         *more,
     ]
-
-
-@pytest.mark.slow
-def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(digits, tmp_path):
-    started = time.monotonic()
-    subprocess.run(command(digits, tmp_path / "whole"), check=True, capture_output=True)
-    whole = time.monotonic() - started
-    output = tmp_path / "killed"
-    for share in (0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95):
-        process = subprocess.Popen(
-            command(digits, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(timeout=share * whole)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    table = runs.table(output) if output.exists() else pd.DataFrame({"state": [], "name": []})
-    for name in table.loc[table["state"] == "finished", "name"]:
-        finished = runs.load(name, output)
-        assert len(finished.predictions) > 0
-        assert tf.saved_model.load(str(finished.saved_model_path)).signatures
-    assert "unfinished" in set(table["state"])
 
 
 @pytest.mark.slow
