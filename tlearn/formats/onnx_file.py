@@ -1,7 +1,7 @@
 """ONNX: `.onnx`, for ONNX Runtime on any machine and in a browser.
 
 Keras's own export gives a model with Normalization constants (EfficientNetB0) inputs that nobody can
-fill, so the functions go through tf2onnx. The squares and the network are converted apart and put
+fill, so the functions are frozen and go through tf2onnx. The squares and the network are converted apart and put
 together, so that what is quantized is the network alone.
 """
 
@@ -57,8 +57,8 @@ def write(
     import onnx
     from onnx import compose
 
-    inner = _quantized(_converted(network.answer), quantization, samples)
-    outer = _converted(network.squares)
+    inner = _quantized(_converted(network.answer, "probabilities"), quantization, samples)
+    outer = _converted(network.squares, "squares")
     outer.ir_version = inner.ir_version = max(outer.ir_version, inner.ir_version)
     for opset in inner.opset_import:
         known = {one.domain for one in outer.opset_import}
@@ -74,16 +74,26 @@ def write(
     onnx.save(whole, str(file))
 
 
-def _converted(function: Any) -> Any:
+def _converted(function: Any, answer: str) -> Any:
     import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
 
     level = logging.getLogger("tf2onnx").level
     try:
         with hushed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-            model, _ = tf2onnx.convert.from_function(
-                function, input_signature=function.input_signature, opset=OPSET
+            # Frozen first, since tensors that a function has captured would become inputs.
+            frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+            (given,), (found,) = frozen.inputs, frozen.outputs
+            model, _ = tf2onnx.convert.from_graph_def(
+                frozen.graph.as_graph_def(),
+                input_names=[given.name],
+                output_names=[found.name],
+                tensors_to_rename={given.name: "pixels", found.name: answer},
+                opset=OPSET,
             )
     finally:
         logging.getLogger("tf2onnx").setLevel(level)

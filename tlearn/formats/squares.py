@@ -2,7 +2,7 @@
 
 `photos.resizing` uses an operation that only TensorFlow has. Antialiased bilinear resizing is
 linear in rows and in columns, so that it is `rows @ photo @ columns.T`, and cropping and padding
-are zeros in those matrices. The same pixels come out, to within 0.0002 of 255.
+are zeros in those matrices. The same pixels come out, to within a hundredth of a level.
 """
 
 from __future__ import annotations
