@@ -97,6 +97,12 @@ def export(
         "changed: other class than the run's.",
         style="dim",
     )
+    if "openvino" in set(done.table["format"]):
+        console.print(
+            "OpenVINO: compile with EXECUTION_MODE_HINT=ACCURACY, as here; processors that have "
+            "bfloat16 compute in it otherwise, and answer differently.",
+            style="yellow",
+        )
     console.print(Text(f"Wrote {display.cell(done.folder)}", style="bold green"), soft_wrap=True)
 
 

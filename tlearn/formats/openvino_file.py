@@ -21,6 +21,8 @@ from tlearn.hushing import hushed
 __all__ = ["SECTION", "write"]
 
 SECTION = "tlearn"
+# Told, since no setting in the file is heeded: a processor with bfloat16 computes in it by default.
+_HINT = '{"EXECUTION_MODE_HINT": "ACCURACY"}'
 _MODEL_API = "model_info"
 _RESIZE = {"crop": "crop", "pad": "fit_to_window_letterbox", "stretch": "standard"}
 
@@ -58,7 +60,7 @@ def write(
         if quantization == "int8":
             inner = _int8(inner, samples())
         whole = _joined(openvino, outer, inner)
-        for key, value in about.texts().items():
+        for key, value in {**about.texts(), "compile_with": _HINT}.items():
             whole.set_rt_info(value, [SECTION, key])
         for key, value in _model_api(about).items():
             whole.set_rt_info(value, [_MODEL_API, key])

@@ -23,7 +23,7 @@ Pixels = npt.NDArray[np.generic]
 
 
 def photos_of(run: Run, split: str) -> pd.DataFrame:
-    """The photos of a split, which must be where they were, and the same.
+    """The photos of a split, which must be where they were.
 
     Args:
         run: A finished run.
@@ -35,7 +35,10 @@ def photos_of(run: Run, split: str) -> pd.DataFrame:
     Raises:
         ExportError: A photo is gone.
     """
-    rows = run.splits[run.splits["split"] == split].reset_index(drop=True)
+    return _present(run.splits[run.splits["split"] == split].reset_index(drop=True), split)
+
+
+def _present(rows: pd.DataFrame, split: str) -> pd.DataFrame:
     gone = [path for path in rows["path"] if not Path(path).is_file()]
     if gone or rows.empty:
         raise ExportError(
@@ -64,9 +67,7 @@ def calibration(run: Run, count: int = CALIBRATION_PHOTOS) -> Pixels:
     """
     train = run.splits[run.splits["split"] == "train"].sort_values("digest", kind="stable")
     share = max(1, -(-count // max(1, train["label"].nunique())))
-    chosen = train.groupby("label", sort=False).head(share)["path"]
-    every = photos_of(run, "train")
-    photos = every[every["path"].isin(set(chosen))]
+    photos = _present(train.groupby("label", sort=False).head(share), "train")
     size, mode = int(run.info["image_size"]), str(run.info["resize_mode"])
     return np.stack([squares(pixels, size, mode) for pixels in decoded(photos, size)])
 
