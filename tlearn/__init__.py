@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tlearn.choosing.rate.learning_rate import lr_find
     from tlearn.choosing.settings.tuning import tune
     from tlearn.comparing.comparison import compare
+    from tlearn.formats.exporting import export_run
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -40,6 +41,7 @@ __all__ = [
     "classify",
     "compare",
     "errors",
+    "export_run",
     "finetune",
     "load_run",
     "lr_find",
@@ -56,6 +58,7 @@ _HOME = {
     "check": "tlearn.checking.checker",
     "classify": "tlearn.prediction.pretrained",
     "compare": "tlearn.comparing.comparison",
+    "export_run": "tlearn.formats.exporting",
     "finetune": "tlearn.workflow",
     "load_run": "tlearn.reporting.run",
     "lr_find": "tlearn.choosing.rate.learning_rate",

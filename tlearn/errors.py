@@ -12,6 +12,7 @@ TlearnError
 ├── RunError            a run folder is missing, unfinished or damaged
 ├── RequirementError    what a run is required to reach cannot be asked for (also a ValueError)
 ├── ExportError         the exported model does not answer as the trained one did
+│   └── AccuracyDropError    it recognises fewer test photos than is allowed
 ├── CacheError          features cannot be kept, or not be read back
 ├── SizeError           what should be a size of memory or files is none  (also a ValueError)
 ├── DurationError       what should be a duration is none              (also a ValueError)
@@ -23,6 +24,7 @@ A message says what happened, what was expected, and how to mend it, and ends wi
 """
 
 __all__ = [
+    "AccuracyDropError",
     "BackboneError",
     "CacheError",
     "DatasetError",
@@ -83,6 +85,10 @@ class RequirementError(TlearnError, ValueError):
 
 class ExportError(TlearnError):
     """The exported model does not answer as the trained one did."""
+
+
+class AccuracyDropError(ExportError):
+    """An exported file recognises fewer test photos than is allowed."""
 
 
 class CacheError(TlearnError):

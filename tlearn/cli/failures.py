@@ -5,6 +5,7 @@
 1    a mistake of the user's, or of the machine (disk full, out of memory), or a bug in tlearn
 2    the command was not understood (typer's own errors)
 3    `tlearn check --fail-on` found what it names
+4    `tlearn export`: a file loses more accuracy than --max-drop allows
 130  stopped by Ctrl-C
 143  ended by SIGTERM
 ```
@@ -24,7 +25,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from tlearn.cli.display import lines, one_line, stderr_console
-from tlearn.errors import TlearnError
+from tlearn.errors import AccuracyDropError, TlearnError
 from tlearn.interrupts import Terminated
 
 __all__ = ["Verbs", "explain"]
@@ -40,6 +41,7 @@ _THE_MACHINE = {
     errno.EACCES: "permission denied. Choose a place you may use, or change its permissions.",
     errno.EPERM: "permission denied. Choose a place you may use, or change its permissions.",
 }
+_TOO_LOW = 4
 _OUT_OF_MEMORY = (
     "The memory is used up. Try a smaller --batch-size or --image-size, or a smaller backbone "
     "(`tlearn backbones`)."
@@ -104,4 +106,4 @@ class Verbs(TyperGroup):
                 explain(error), style="default not bold"
             )
             console.print(line, soft_wrap=not console.is_terminal)
-            raise typer.Exit(1) from None
+            raise typer.Exit(_TOO_LOW if isinstance(error, AccuracyDropError) else 1) from None

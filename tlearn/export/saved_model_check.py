@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-__all__ = ["batches", "frames", "main"]
+__all__ = ["batches", "frames", "main", "peak_memory"]
 
 BATCH_BYTES = 64 * 2**20
 
@@ -35,6 +36,20 @@ def batches(photos: Iterator[bytes], batch_size: int) -> Iterator[list[bytes]]:
         yield batch
 
 
+def peak_memory() -> int:
+    """The most memory that this process has had at once, in bytes."""
+    try:
+        # Not `ru_maxrss`, which on Linux counts that of the process that started this one.
+        with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError):
+        import psutil
+
+        used = psutil.Process().memory_info()
+        return int(getattr(used, "peak_wset", used.rss))  # a peak on Windows only
+
+
 def main(saved_model: str, result: str, batch_size: int, stream: BinaryIO) -> None:
     """Answer every photo of `stream` with a SavedModel, and write what it said to `result`."""
     photos = frames(stream)
@@ -53,11 +68,14 @@ def main(saved_model: str, result: str, batch_size: int, stream: BinaryIO) -> No
     probabilities = [np.zeros((0, len(class_names)), np.float32)]
     indices = [np.zeros(0, np.int64)]
     names: list[str] = []
+    seconds: list[float] = []
     doubts: dict[str, list[np.ndarray]] = {"unsure": [], "unlike": [], "distance": []}
     answer = loaded.signatures["serving_default"]
     for batch in batches(photos, batch_size):
+        started = time.perf_counter()
         said = answer(images=tf.constant(batch))
         probabilities.append(said["probabilities"].numpy())
+        seconds.append(time.perf_counter() - started)
         indices.append(said["class_index"].numpy())
         names.extend(name.decode() for name in said["class_name"].numpy())
         for kind in doubts.keys() & said.keys():
@@ -69,6 +87,9 @@ def main(saved_model: str, result: str, batch_size: int, stream: BinaryIO) -> No
         "class_names": np.array(class_names, dtype=str),
         **{kind: np.concatenate(parts) for kind, parts in doubts.items() if parts},
         **{name: about[name].numpy() for name in ("threshold",) if name in about},
+        # The first batch makes ready what the others use.
+        "seconds": np.median(seconds[1:] or seconds or [0.0]),
+        "peak_memory": peak_memory(),
     }
     with open(result, "wb") as file:  # noqa: PTH123
         np.savez(file, **found)

@@ -43,6 +43,8 @@ class Answers:
         unlike: bool `(photos,)`, likewise.
         distance: float32 `(photos,)`, likewise.
         threshold: float32, below which probability it is unsure, likewise.
+        seconds: float64, for one batch, the median of all but the first.
+        peak_memory: int64, of the process that answered, in bytes.
     """
 
     class_names: npt.NDArray
@@ -53,6 +55,8 @@ class Answers:
     unlike: npt.NDArray | None = None
     distance: npt.NDArray | None = None
     threshold: npt.NDArray | None = None
+    seconds: npt.NDArray | None = None
+    peak_memory: npt.NDArray | None = None
 
 
 def verify(

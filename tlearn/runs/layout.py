@@ -13,6 +13,7 @@ from tlearn.errors import RunError
 
 __all__ = [
     "CONFUSION",
+    "EXPORTS",
     "FORMAT",
     "INFO",
     "LABELS",
@@ -37,6 +38,7 @@ RECIPE = "recipe.toml"
 PREDICTIONS = "predictions.parquet"
 MODEL = "model.keras"
 SAVED_MODEL = "saved_model"
+EXPORTS = "exports"
 FORMAT = 1  # of run.json; a reader refuses a higher one
 
 _FRACTIONS = dict.fromkeys(

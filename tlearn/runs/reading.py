@@ -43,7 +43,8 @@ class Run:
     ├── learning_curve.parquet  what frozen features get wrong with parts of the photos
     ├── summary.csv  per_class.csv  confusion.csv  confused_pairs.csv
     ├── model.keras           the model for Keras
-    └── saved_model/          the model for everything else
+    ├── saved_model/          the model for everything else
+    └── exports/              what `tlearn export` has added, see docs/export.md
     ```
 
     Attributes:
@@ -92,6 +93,11 @@ class Run:
     def saved_model_path(self) -> Path:
         """The SavedModel directory, which may have been removed to save space."""
         return self.path / layout.SAVED_MODEL
+
+    @property
+    def exports_path(self) -> Path:
+        """Where exports to other formats go; absent before the first."""
+        return self.path / layout.EXPORTS
 
     @cached_property
     def splits(self) -> pd.DataFrame:
