@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tlearn.choosing.rate.learning_rate import lr_find
     from tlearn.choosing.settings.tuning import tune
     from tlearn.comparing.comparison import compare
+    from tlearn.prediction.classifier import load
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "errors",
     "finetune",
+    "load",
     "load_run",
     "lr_find",
     "predict",
@@ -57,6 +59,7 @@ _HOME = {
     "classify": "tlearn.prediction.pretrained",
     "compare": "tlearn.comparing.comparison",
     "finetune": "tlearn.workflow",
+    "load": "tlearn.prediction.classifier",
     "load_run": "tlearn.reporting.run",
     "lr_find": "tlearn.choosing.rate.learning_rate",
     "predict": "tlearn.prediction.trained",

@@ -13,8 +13,6 @@ from tlearn.cli import completion, display, quieting, targets
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tlearn.runs import Run
-
 __all__ = ["CLASSIFY_EXAMPLE", "PREDICT_EXAMPLE", "classify", "predict", "show"]
 
 PREDICT_EXAMPLE = "tlearn predict photo.jpg more_photos/ --output answers.csv"
@@ -56,34 +54,31 @@ def predict(
     root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
 ) -> None:
     """Name what is on photos, with a trained run."""
-    from tlearn import runs
     from tlearn.calibration import Target
     from tlearn.cli.progress import watch
     from tlearn.prediction import answers as library
-    from tlearn.prediction import finding, thresholds
+    from tlearn.prediction import asked, finding
+    from tlearn.prediction.wanted import Wanted
 
     # What can be wrong is told at once, and not after the seconds that TensorFlow takes to load.
     targets.check(target_precision, target_coverage, threshold)
     if output is not None:
         library.check_output(output)
-    finding.find(paths)
-    if run is None:
-        found: Run | str = runs.latest(root)
-    else:
-        found = run if (Path(run) / "saved_model.pb").is_file() else runs.load(run, root)
+    finding.find_places(paths)
+    found = asked.which(run, root)
+    wanted = Wanted(top=top, flip=flip, threshold=threshold)
     if target_precision is not None or target_coverage is not None:
         target = Target.of(target_precision, target_coverage)
-        where = found if isinstance(found, runs.Run) else Path(found)
-        threshold = thresholds.of_run(where, target)
+        wanted = asked.for_target(wanted, found, target)
     quieting.load_tensorflow_for(context)
     from tlearn.prediction import trained as prediction
 
     answers = prediction.predict(
         paths,
         run=found,
-        top=top,
-        flip=flip,
-        threshold=threshold,
+        top=wanted.top,
+        flip=wanted.flip,
+        threshold=wanted.threshold,
         batch_size=batch_size,
         root=root,
         progress=watch(),
