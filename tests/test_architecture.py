@@ -34,7 +34,7 @@ LAYERS = (
         "splits",
         "training_data",
     },
-    {"comparing", "jobs"},
+    {"bulk", "comparing", "jobs"},
     {"labelling", "outcome"},
     {"checking", "prospects"},
     {"choosing"},

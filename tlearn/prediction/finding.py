@@ -133,9 +133,20 @@ def below(folder: Path, leaving_out: Collection[str] = ()) -> Iterator[str]:
 
     Returns:
         An iterator of paths that begin with `folder`.
+
+    Raises:
+        DatasetError: A folder cannot be looked into.
     """
     seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+
+    def told(error: OSError) -> None:
+        raise DatasetError(
+            "A folder cannot be looked into, so that its photos would be missed. Expected one that you "
+            f"may read: change its permissions, or name the others. Received: paths={error.filename!r} "
+            f"({error.strerror})"
+        ) from error
+
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=told):
         # A link may lead back to a folder above.
         real = os.path.realpath(parent)
         again = real in seen or real in leaving_out
