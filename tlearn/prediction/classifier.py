@@ -154,7 +154,9 @@ class Classifier:
             at = end
 
     def _of_files(self, given: Sequence[str | Path]) -> Iterator[_Said]:
-        for batch in reading.batches(find_places(given), _BATCH):
+        # A photo that is given twice has two rows.
+        places = (place for one in given for place in find_places(one))
+        for batch in reading.batches(places, _BATCH):
             probabilities, distances, errors = said_of(self._saved, batch)
             yield _Said([photo.place for photo in batch], probabilities, distances, errors)
 
