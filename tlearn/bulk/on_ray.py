@@ -11,6 +11,7 @@ import importlib.util
 import io
 import logging
 import os
+import socket
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ __all__ = ["Answerer", "answered"]
 
 # A TensorFlow process uses so many well; more of them share the rest.
 _PROCESSORS_EACH = 4
+_PATIENCE = 10.0  # seconds for a cluster to answer
 
 
 class Answerer:
@@ -148,6 +150,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     import ray
     import ray.data
 
+    _require_somebody(address)
     ours = {} if address else {"num_cpus": processors.count(), "include_dashboard": False}
     try:
         with hushed():
@@ -158,11 +161,7 @@ def _connected(address: str | None) -> Iterator[Any]:
                 **ours,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise PartsError(
-            "Ray cannot be reached. Expected the address of a running cluster (`ray start --head` "
-            "tells it), or none for this machine alone. "
-            f"Received: ray_address={address!r} ({error})"
-        ) from error
+        raise _unreachable(address, error) from error
     settings = ray.data.DataContext.get_current()
     settings.enable_progress_bars = False
     settings.print_on_execution_start = False
@@ -171,6 +170,26 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_somebody(address: str | None) -> None:
+    """Raise an error where nobody listens; Ray itself would wait for ever."""
+    host, colon, port = (address or "").rpartition("://")[2].rpartition(":")
+    if not colon:
+        return  # none, or `auto`
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE):
+            pass
+    except (OSError, ValueError) as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str | None, error: Exception) -> PartsError:
+    return PartsError(
+        "Ray cannot be reached. Expected the address of a running cluster, HOST:PORT as `ray start "
+        "--head` tells it, or none for this machine alone. "
+        f"Received: ray_address={address!r} ({error})"
+    )
 
 
 def _shared_out(there: dict[str, float], wanted: int | None) -> tuple[int, int, int]:
