@@ -47,6 +47,8 @@ LAYERS = (
 QUICK = (
     "tlearn",
     "tlearn.backbones",
+    "tlearn.bulk.predicting",
+    "tlearn.bulk.sorting",
     "tlearn.calibration",
     "tlearn.checking",
     "tlearn.checking.checker",

@@ -156,7 +156,7 @@ def _connected(address: str | None) -> Iterator[Any]:
         with hushed():
             ray.init(
                 address=address or "local",
-                logging_level=logging.ERROR,
+                logging_level=logging.CRITICAL,
                 log_to_driver=False,
                 **ours,
             )
@@ -165,7 +165,9 @@ def _connected(address: str | None) -> Iterator[Any]:
     settings = ray.data.DataContext.get_current()
     settings.enable_progress_bars = False
     settings.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What fails for good is told by the error that is raised.
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield ray
     finally:
