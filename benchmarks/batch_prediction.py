@@ -2,7 +2,7 @@
 
     python benchmarks/batch_prediction.py RUN PHOTOS --count 20000
 
-The photos of a folder are repeated, as links, until there are so many. Beside it stands what one would
+The photos of a folder, with a sub-folder per class, are repeated, as links, until there are so many. Beside it stands what one would
 write by hand: tf.data and the Keras model in a loop. Then the same work is killed half-way and gone on
 with, and done again by two workers of Ray, one of which is killed. JSON out.
 """
