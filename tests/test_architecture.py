@@ -34,7 +34,7 @@ LAYERS = (
         "splits",
         "training_data",
     },
-    {"comparing", "formats", "jobs"},
+    {"bulk", "comparing", "formats", "jobs"},
     {"labelling", "outcome"},
     {"checking", "prospects"},
     {"choosing"},
@@ -47,6 +47,8 @@ LAYERS = (
 QUICK = (
     "tlearn",
     "tlearn.backbones",
+    "tlearn.bulk.predicting",
+    "tlearn.bulk.sorting",
     "tlearn.calibration",
     "tlearn.checking",
     "tlearn.checking.checker",

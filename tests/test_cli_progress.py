@@ -40,6 +40,19 @@ def test_a_finished_step_leaves_one_line_with_amount_rate_and_last_note() -> Non
     )
 
 
+def test_a_long_step_tells_a_log_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tlearn.cli.progress._SILENT", 0.05)
+    watcher, stream = lines_of()
+    with watcher.task("Predicting", total=90) as task:
+        task.advance(10)
+        time.sleep(0.1)
+        task.advance(10)
+        task.advance(70)
+    between, last = stream.getvalue().splitlines()
+    assert re.fullmatch(r"Predicting: 20 of 90 photos, [\d,]+ photos/s, 0\.\d s left", between)
+    assert last.startswith("Predicting: 90 photos in")
+
+
 def test_a_step_in_batches_shows_its_time_and_note() -> None:
     watcher, stream = lines_of()
     with watcher.task("head, epoch 1 of 3", total=2, unit="batches") as task:

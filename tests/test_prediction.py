@@ -202,7 +202,7 @@ def test_large_files_fill_a_batch_before_its_number_does(
     saved: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = predict(folder, run=saved)
-    monkeypatch.setattr("tlearn.prediction.trained._BATCH_BYTES", 10_000)
+    monkeypatch.setattr("tlearn.prediction.reading._BATCH_BYTES", 10_000)
     watcher = Watcher()
     pd.testing.assert_frame_equal(predict(folder, run=saved, progress=watcher), whole, atol=1e-6)
     assert len(watcher.steps) > 3

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tlearn.choosing.settings.tuning import tune
     from tlearn.comparing.comparison import compare
     from tlearn.formats.exporting import export_run
+    from tlearn.prediction.classifier import load
     from tlearn.prediction.pretrained import classify
     from tlearn.prediction.trained import predict
     from tlearn.reporting import report
@@ -43,6 +44,7 @@ __all__ = [
     "errors",
     "export_run",
     "finetune",
+    "load",
     "load_run",
     "lr_find",
     "predict",
@@ -60,6 +62,7 @@ _HOME = {
     "compare": "tlearn.comparing.comparison",
     "export_run": "tlearn.formats.exporting",
     "finetune": "tlearn.workflow",
+    "load": "tlearn.prediction.classifier",
     "load_run": "tlearn.reporting.run",
     "lr_find": "tlearn.choosing.rate.learning_rate",
     "predict": "tlearn.prediction.trained",

@@ -9,6 +9,7 @@ TlearnError
 ├── RecipeError         no such recipe, or arguments it does not take  (also a ValueError)
 ├── TrainingError       training never reached a finite loss
 ├── TuningError         a search of settings cannot be begun, or not go on
+├── PartsError          a folder of answers in parts is of another prediction, or in use
 ├── RunError            a run folder is missing, unfinished or damaged
 ├── RequirementError    what a run is required to reach cannot be asked for (also a ValueError)
 ├── ExportError         the exported model does not answer as the trained one did
@@ -32,6 +33,7 @@ __all__ = [
     "DurationError",
     "ExportError",
     "MissingExtra",
+    "PartsError",
     "RecipeError",
     "RequirementError",
     "RunError",
@@ -73,6 +75,10 @@ class TrainingError(TlearnError):
 
 class TuningError(TlearnError):
     """A search of settings cannot be begun, or its folder holds another one or is in use."""
+
+
+class PartsError(TlearnError):
+    """A folder of answers in parts belongs to another prediction, is in use, or is not finished."""
 
 
 class RunError(TlearnError):

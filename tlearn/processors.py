@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["count", "in_threads"]
+__all__ = ["ahead", "count", "in_threads"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -64,5 +64,39 @@ def in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iter
                 yield waiting.popleft().result()
         for future in waiting:
             yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def ahead(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], *, threads: int, waiting: int
+) -> Iterator[_Result]:
+    """Do the same work on every item in threads, some way ahead of whoever takes the results.
+
+    Args:
+        work: Called with each item; it must be safe to call from so many threads.
+        items: The items, taken one by one in the thread that takes the results.
+        threads: How many items are worked on at the same time, 1 or more.
+        waiting: How many items may be under way or done and not yet taken, `threads` or more.
+
+    Returns:
+        An iterator of results, in the order of the items. What `work` or `items` raises is raised there.
+
+    Example:
+
+    ```python
+    for data in processors.ahead(Path.read_bytes, paths, threads=8, waiting=16):
+        ...
+    ```
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="tlearn-ahead")
+    try:
+        begun: deque[Future[_Result]] = deque()
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) >= waiting:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from tlearn.cli import completion, display, quieting, targets
+from tlearn.cli import completion, display, many_photos, quieting, targets
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Iterable
 
-    from tlearn.runs import Run
+    import pandas as pd
 
 __all__ = ["CLASSIFY_EXAMPLE", "PREDICT_EXAMPLE", "classify", "predict", "show"]
 
@@ -27,8 +27,12 @@ _MOST_ROWS = 50
 def predict(
     context: typer.Context,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Photos, folders, or globs in quotes.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Photos, folders, globs in quotes, URLs, or @FILE with a path a line.",
+        ),
+    ] = None,
     run: Annotated[
         str | None,
         typer.Option(
@@ -52,45 +56,90 @@ def predict(
         Path | None,
         typer.Option(help="Write all answers to this .csv, .json or .parquet file."),
     ] = None,
+    from_list: many_photos.FromListOption = None,
+    output_dir: many_photos.OutputDirOption = None,
+    part_size: many_photos.PartSizeOption = None,
+    engine: many_photos.EngineOption = many_photos.Engine.local,
+    ray_address: many_photos.RayAddressOption = None,
+    workers: many_photos.WorkersOption = None,
+    sort_into: many_photos.SortIntoOption = None,
+    link: many_photos.LinkOption = False,
+    dry_run: many_photos.DryRunOption = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Photos per step.")] = 32,
     root: Annotated[Path, typer.Option(help="Where run folders are kept.")] = Path("saved_models"),
 ) -> None:
     """Name what is on photos, with a trained run."""
-    from tlearn import runs
     from tlearn.calibration import Target
     from tlearn.cli.progress import watch
     from tlearn.prediction import answers as library
-    from tlearn.prediction import finding, thresholds
+    from tlearn.prediction import asked, finding
+    from tlearn.prediction.wanted import Wanted
 
     # What can be wrong is told at once, and not after the seconds that TensorFlow takes to load.
     targets.check(target_precision, target_coverage, threshold)
+    many_photos.check(
+        output=output,
+        output_dir=output_dir,
+        part_size=part_size,
+        engine=engine,
+        ray_address=ray_address,
+        workers=workers,
+        sort_into=sort_into,
+        link=link,
+        dry_run=dry_run,
+    )
+    given = [*(paths or []), *([f"@{from_list}"] if from_list is not None else [])]
+    if not given:
+        raise typer.BadParameter("give photos: PATH, or --from-list FILE.")
     if output is not None:
         library.check_output(output)
-    finding.find(paths)
-    if run is None:
-        found: Run | str = runs.latest(root)
-    else:
-        found = run if (Path(run) / "saved_model.pb").is_file() else runs.load(run, root)
+    if output_dir is None:
+        finding.find_places(given)
+    found = asked.which(run, root)
+    wanted = Wanted(top=top, flip=flip, threshold=threshold)
     if target_precision is not None or target_coverage is not None:
         target = Target.of(target_precision, target_coverage)
-        where = found if isinstance(found, runs.Run) else Path(found)
-        threshold = thresholds.of_run(where, target)
-    quieting.load_tensorflow_for(context)
-    from tlearn.prediction import trained as prediction
+        wanted = asked.for_target(wanted, found, target)
+    progress = watch()
+    if output_dir is None:
+        quieting.load_tensorflow_for(context)
+        from tlearn.prediction import trained as prediction
 
-    answers = prediction.predict(
-        paths,
-        run=found,
-        top=top,
-        flip=flip,
-        threshold=threshold,
-        batch_size=batch_size,
-        root=root,
-        progress=watch(),
-    )
-    if output is not None:
-        library.write(answers, output)
-    show(answers, output)
+        answers = prediction.predict(
+            given,
+            run=found,
+            top=wanted.top,
+            flip=wanted.flip,
+            threshold=wanted.threshold,
+            batch_size=batch_size,
+            progress=progress,
+        )
+        if output is not None:
+            library.write(answers, output)
+        show(answers, output)
+        tables: Iterable[pd.DataFrame] = [answers]
+    else:
+        from tlearn.bulk import predicting
+
+        who = predicting.Workers(engine.value, ray_address, workers, batch_size)
+        with predicting.begun(
+            given,
+            output_dir,
+            run=found,
+            wanted=wanted,
+            part_size=part_size,
+            leaving_out=[] if sort_into is None else [sort_into],
+            progress=progress,
+        ) as job:
+            if job.missing and engine is many_photos.Engine.local:
+                quieting.load_tensorflow_for(context)
+            many_photos.show_tally(job.run(who, progress))
+        tables = job.parts.tables()
+    if sort_into is not None:
+        from tlearn.bulk.sorting import sort_into as put
+
+        done = put(tables, sort_into, link=link, dry_run=dry_run, progress=progress)
+        many_photos.show_sorted(done, dry_run=dry_run)
 
 
 def classify(

@@ -1,4 +1,4 @@
-"""How long work shows on the screen: bars on a terminal, one line per finished step elsewhere.
+"""How long work shows on the screen: bars on a terminal, a line per finished step elsewhere.
 
 Everything goes to standard error.
 """
@@ -25,6 +25,7 @@ _BATCHES = "batches"
 _SLOW = 0.05  # steps a second; below it the rate would be shown as 0.0
 _WIDE = 100
 _NARROW = 60
+_SILENT = 60.0  # seconds after which a log is told how far the work is
 
 
 def watch() -> Progress:
@@ -91,16 +92,33 @@ def _round(speed: float) -> str:
 class _Step(Task):
     """A step that remembers what its last line needs."""
 
-    def __init__(self, watcher: Lines, description: str, unit: str) -> None:
+    def __init__(self, watcher: Lines, description: str, total: int | None, unit: str) -> None:
         self.watcher = watcher
         self.description = description
+        self.total = total
         self.unit = unit
         self.done = 0
         self.text = ""
-        self.began = time.monotonic()
+        self.began = self.told = time.monotonic()
 
     def advance(self, steps: int = 1) -> None:
         self.done += steps
+        now = time.monotonic()
+        if now - self.told >= _SILENT:
+            self.told = now
+            self.still(now - self.began)
+
+    def still(self, seconds: float) -> None:
+        """Tell how far long work is, such as `12,000 of 90,000 photos, 210 photos/s, 6 min 11 s left`."""
+        if self.unit == _BATCHES or not self.done:
+            return
+        speed = self.done / seconds
+        line = f"{self.description}: {self.done:,}"
+        line += f" of {self.total:,} {self.unit}" if self.total else f" {self.unit}"
+        line += f", {_round(speed)} {self.unit}/s" if speed >= _SLOW else ""
+        if self.total and self.total > self.done:
+            line += f", {_duration((self.total - self.done) / speed)} left"
+        self.watcher.say(line)
 
     def note(self, text: str) -> None:
         self.text = one_line(text)
@@ -138,7 +156,7 @@ def _duration(seconds: float) -> str:
 
 
 class Lines(Progress):
-    """Writes a plain line when a step is finished; for logs, pipes and dumb terminals.
+    """Writes a plain line when a step is finished, and each minute in a long one; for logs and pipes.
 
     Args:
         console: Where to write.
@@ -164,20 +182,23 @@ class Lines(Progress):
 
     def task(self, description: str, total: int | None = None, unit: str = "photos") -> Task:
         """Begin a step; its line follows when it is finished, and never when it failed."""
-        return _Step(self, one_line(description), unit)
+        return _Step(self, one_line(description), total, unit)
 
 
 class _Bar(_Step):
     """A step that also moves a bar."""
 
     def __init__(self, watcher: Bars, description: str, total: int | None, unit: str) -> None:
-        super().__init__(watcher, description, unit)
+        super().__init__(watcher, description, total, unit)
         self.bars = watcher
         self.row = watcher.screen.add_task(description, total=total, unit=unit, note="")
 
     def advance(self, steps: int = 1) -> None:
         super().advance(steps)
         self.bars.screen.advance(self.row, steps)
+
+    def still(self, seconds: float) -> None:
+        """Nothing: the bar tells it."""
 
     def note(self, text: str) -> None:
         super().note(text)

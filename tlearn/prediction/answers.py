@@ -21,7 +21,7 @@ _NAMED = 5
 
 
 def answers_table(
-    files: Sequence[Path],
+    files: Sequence[str | Path | None],
     probabilities: npt.NDArray,
     class_names: Sequence[str],
     errors: Sequence[str | None],
@@ -33,7 +33,7 @@ def answers_table(
     """Make the table that `predict` and `classify` give.
 
     Args:
-        files: One per row.
+        files: The path or URL of each row; `None` for a photo that has none.
         probabilities: `(files, classes)`; a row with an error may hold anything.
         class_names: In the order of `probabilities`.
         errors: Per file `None`, or why it could not be read.
@@ -55,7 +55,9 @@ def answers_table(
     nothing = np.array(None, dtype=object)
     failed = np.array([error is not None for error in errors], dtype=bool)
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-    columns: dict[str, Any] = {"path": _texts(map(str, files))}
+    columns: dict[str, Any] = {
+        "path": _texts(None if file is None else str(file) for file in files)
+    }
     for place in range(top):
         suffix = "" if place == 0 else f"_{place + 1}"
         best = order[:, place]
