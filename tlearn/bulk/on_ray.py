@@ -151,7 +151,9 @@ def _connected(address: str | None) -> Iterator[Any]:
     import ray.data
 
     _require_somebody(address)
-    ours = {} if address else {"num_cpus": processors.count(), "include_dashboard": False}
+    ours: dict[str, Any] = (
+        {} if address else {"num_cpus": processors.count(), "include_dashboard": False}
+    )
     try:
         with hushed():
             ray.init(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tlearn.evaluation.intervals import wilson
 from tlearn.reporting.wording import count
@@ -60,9 +61,19 @@ def leaks(report: Report) -> list[str]:
     ]
 
 
+def _astray(row: Mapping[str, Any]) -> str:
+    """That a stage went back to its best."""
+    rate = row["learning_rate"]
+    then = "ended there" if rate is None else f"went on at a rate of {rate:.1e}"
+    return (
+        f"Stage {row['stage']} went astray by its epoch {row['epoch']} ({row['why']}): it went back to the "
+        f"best there was and {then}."
+    )
+
+
 def caveats(report: Report) -> list[str]:
-    """What the figures cannot say."""
-    told = []
+    """What the figures cannot say, and what went wrong on the way to them."""
+    told = [_astray(row) for row in report.run.info.get("rollbacks") or ()]
     if report.split != "test":
         told.append(
             "There is no test split. Validation photos chose the weights, so expect somewhat "
