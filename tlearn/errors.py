@@ -12,6 +12,7 @@ TlearnError
 ├── RunError            a run folder is missing, unfinished or damaged
 ├── RequirementError    what a run is required to reach cannot be asked for (also a ValueError)
 ├── ExportError         the exported model does not answer as the trained one did
+├── ServingError        a run cannot be served as asked
 ├── CacheError          features cannot be kept, or not be read back
 ├── SizeError           what should be a size of memory or files is none  (also a ValueError)
 ├── DurationError       what should be a duration is none              (also a ValueError)
@@ -33,6 +34,7 @@ __all__ = [
     "RecipeError",
     "RequirementError",
     "RunError",
+    "ServingError",
     "SizeError",
     "TlearnError",
     "TrainingError",
@@ -83,6 +85,10 @@ class RequirementError(TlearnError, ValueError):
 
 class ExportError(TlearnError):
     """The exported model does not answer as the trained one did."""
+
+
+class ServingError(TlearnError):
+    """A run cannot be served as asked: the port is taken, or anyone could use it."""
 
 
 class CacheError(TlearnError):
