@@ -89,6 +89,19 @@ class Chromium:
         self.call("Page.navigate", url=page.absolute().as_uri())
         self.until("document.readyState === 'complete' && location.protocol === 'file:'")
 
+    def visit(self, address: str) -> None:
+        """Show a page of a server."""
+        self.call("Page.navigate", url=address)
+        self.until("document.readyState === 'complete' && location.protocol === 'http:'")
+
+    def choose_files(self, selector: str, *files: Path) -> None:
+        """Put files into an `<input type=file>`, as its dialog does."""
+        node = self.call("Runtime.evaluate", expression=f"document.querySelector({selector!r})")[
+            "result"
+        ]["objectId"]
+        paths = [str(file.absolute()) for file in files]
+        self.call("DOM.setFileInputFiles", files=paths, objectId=node)
+
     def value(self, expression: str) -> Any:
         """What a JavaScript expression gives."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)

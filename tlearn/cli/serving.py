@@ -168,6 +168,7 @@ def serve(
     logging.getLogger("tlearn.serving").addHandler(_Telling())
     logging.getLogger("tlearn.serving").setLevel(logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it tells of every broken form
     from tlearn.serving import running
 
     def ready(models: tuple[Servable, ...]) -> None:

@@ -13,6 +13,8 @@ from tlearn.serving.settings import Settings
 
 __all__ = ["Arrivals", "Ticket"]
 
+_DISCARDED_FOR = 1.0  # second
+
 
 class Ticket:
     """A request's share of what all requests may hold.
@@ -82,6 +84,14 @@ class Arrivals:
             Refused: With 413 it is too large, with 408 too slow, with 429 there is no room.
             Gone: Its sender has left.
         """
+        try:
+            return await self._read(request, ticket)
+        except Refused as refused:
+            if refused.status != 408:
+                await _discard(request)
+            raise
+
+    async def _read(self, request: Request, ticket: Ticket) -> bytes:
         most = self._settings.body_bytes
         declared = request.headers.get("content-length", "")
         if declared.isdigit():
@@ -121,3 +131,14 @@ class Arrivals:
             )
         self._held += more
         ticket.held += more
+
+
+async def _discard(request: Request) -> None:
+    """Let a sender come to an end, for a moment; many read no answer before."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _DISCARDED_FOR
+    with contextlib.suppress(asyncio.TimeoutError):
+        more = True
+        while more:
+            message = await asyncio.wait_for(request.receive(), max(0.0, end - loop.time()))
+            more = message["type"] == "http.request" and message.get("more_body", False)

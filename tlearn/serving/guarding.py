@@ -20,6 +20,9 @@ __all__ = ["Guard"]
 # The page asks for the key itself; the others are for what watches over servers.
 _OPEN = frozenset({"/", "/healthz", "/readyz"})
 _COUNTED = frozenset({*_OPEN, "/predict", "/activation", "/models", "/metrics"})
+# Bytes; what is longer is none of ours. h11 counts only what comes in several pieces.
+_LONGEST_TARGET = 8192
+_LONGEST_HEAD = 32768
 _HEADERS = {
     "cache-control": "no-store",
     "cross-origin-resource-policy": "same-origin",
@@ -77,6 +80,12 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
+        if scope["http_version"] not in ("1.0", "1.1"):
+            raise Refused(400, "HTTP/1.1 is spoken here.")
+        if len(scope["raw_path"]) + len(scope["query_string"]) > _LONGEST_TARGET:
+            raise Refused(414, f"The address is too long: {_LONGEST_TARGET:,} bytes are the most.")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LONGEST_HEAD:
+            raise Refused(431, f"The headers are too long: {_LONGEST_HEAD:,} bytes are the most.")
         host = headers.get("host", "")
         if not self._is_known(host):
             raise Refused(

@@ -64,9 +64,10 @@ def asked(request: Mapping[str, Any], signatures: Mapping[str, Signature]) -> As
     Raises:
         Refused: With 400, it is not of the interface's form.
     """
-    name = request.get("signature_name", DEFAULT) or DEFAULT
+    name = request.get("signature_name", "")
     if not isinstance(name, str):
         raise Refused(400, "'signature_name' key must be a string value.")
+    name = name or DEFAULT
     signature = signatures.get(name)
     if signature is None:
         raise Refused(400, f'Serving signature name: "{name[:100]}" not found in signature def')
