@@ -171,8 +171,8 @@ def _sizes(lot: random.Random, model: str, photo: bytes) -> Malformed:
             rows(model, [b64(photo[:10])] * lot.randrange(65, 2000)),
             _form([("a.jpg", photo[:10])] * lot.randrange(65, 500)),
             _chunked(path, lot.randrange(33, 40) * 2**20),
-            post("/predict", _png(lot.randrange(10_000, 2**31), lot.randrange(10_000, 2**31))),
-            post("/predict", _png(8_000, 8_000)),
+            post("/predict", png(lot.randrange(10_000, 2**31), lot.randrange(10_000, 2**31))),
+            post("/predict", png(8_000, 8_000)),
             post(path + "?" + "q" * lot.randrange(70_000, 90_000), photo),
         ]
     )
@@ -327,7 +327,7 @@ def _chunked(path: str, size: int) -> bytes:
     return head.encode() + chunks + b"0\r\n\r\n"
 
 
-def _png(width: int, height: int) -> bytes:
+def png(width: int, height: int) -> bytes:
     """A PNG that says it is so large; there is next to nothing in it."""
 
     def chunk(name: bytes, data: bytes) -> bytes:

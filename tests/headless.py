@@ -25,7 +25,7 @@ class Chromium:
     Chromium on this machine.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *more: str) -> None:
         program = next((found for name in _NAMES if (found := shutil.which(name))), None)
         if program is None:
             pytest.skip(f"there is no Chromium here: none of {', '.join(_NAMES)} is on the PATH")
@@ -47,6 +47,7 @@ class Chromium:
                 "--disable-background-networking",
                 "--remote-debugging-pipe",
                 f"--user-data-dir={home / 'profile'}",
+                *more,
                 "--window-size=1100,900",
                 "about:blank",
             ],

@@ -44,7 +44,7 @@ def write_run(
     pixels = keras.Input((SIDE, SIDE, 3))
     features = keras.layers.AveragePooling2D(8, name="features")(pixels)
     model = heads.attach(keras.Model(pixels, features), 3)
-    model.get_layer("logits").set_weights([0.04 * np.eye(3)[:, ::-1], np.zeros(3)])
+    model.get_layer("logits").set_weights([0.02 * np.eye(3)[:, ::-1], np.zeros(3)])
     limits = Limits(temperature=1.0, threshold=0.6, scope=Scope(Known.of(np.eye(3) * 255), 0.7))
     model.save(run.model_path)
     export(model, class_names, run.saved_model_path, image_size=SIDE, limits=limits)

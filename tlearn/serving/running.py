@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import signal
 import socket
@@ -58,6 +59,8 @@ def serve(
             timeout_graceful_shutdown=math.ceil(settings.receive_timeout + settings.timeout),
         )
         _Server(config, lambda: ready(service.shelf.models)).run(sockets=[listener])
+    # The process is about to end. To look for garbage in all that TensorFlow has made would take seconds.
+    gc.freeze()
 
 
 class _Server(uvicorn.Server):

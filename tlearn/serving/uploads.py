@@ -74,9 +74,7 @@ class Uploads:
             "predictions": rows,
         }
         if failed:
-            answer["error"] = "None of the photos can be read: " + "; ".join(
-                f"{row['file'] or 'the photo'}: {row['error']}" for row in rows[:5]
-            )
+            answer["error"] = _nothing(rows)
         return JSONResponse(answer, 400 if failed else 200)
 
 
@@ -157,6 +155,13 @@ def _rows(model: Servable, names: list[str | None], said: Said, top: int) -> lis
             row["distance"] = _number(one["distance"])
         rows.append(row)
     return rows
+
+
+def _nothing(rows: list[dict[str, Any]]) -> str:
+    if len(rows) == 1:
+        return f"The photo cannot be read: {rows[0]['error']}"
+    named = "; ".join(f"{row['file'] or 'one'}: {row['error']}" for row in rows[:5])
+    return f"None of the {len(rows)} photos can be read: {named}"
 
 
 def _number(value: Any) -> float:
