@@ -60,7 +60,8 @@ class Batcher:
         queue: How many photos may wait.
         coming: How many requests are on their way to here.
         seen: Told of each batch: the model, its photos, and the seconds that they took.
-        threads: How many batches are worked on at a time.
+        threads: How many batches are worked on at a time; two, so that one is decoded while the
+            network sees the other.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Batcher:
         queue: int,
         coming: Callable[[], int],
         seen: Callable[[Servable, int, float], None],
-        threads: int = 1,
+        threads: int = 2,
     ) -> None:
         self._most, self._most_pixels = most, most_pixels
         self._delay, self._queue = delay, queue

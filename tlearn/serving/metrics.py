@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from tlearn.serving.servable import Servable
 
@@ -22,7 +21,7 @@ class Metrics:
         waiting: Says how many photos wait.
     """
 
-    media_type = CONTENT_TYPE_PLAIN_0_0_4
+    media_type = "text/plain; version=0.0.4; charset=utf-8"
 
     def __init__(self, waiting: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
