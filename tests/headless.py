@@ -25,7 +25,7 @@ class Chromium:
     Chromium on this machine.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *more: str) -> None:
         program = next((found for name in _NAMES if (found := shutil.which(name))), None)
         if program is None:
             pytest.skip(f"there is no Chromium here: none of {', '.join(_NAMES)} is on the PATH")
@@ -47,6 +47,7 @@ class Chromium:
                 "--disable-background-networking",
                 "--remote-debugging-pipe",
                 f"--user-data-dir={home / 'profile'}",
+                *more,
                 "--window-size=1100,900",
                 "about:blank",
             ],
@@ -88,6 +89,19 @@ class Chromium:
         """Show a file."""
         self.call("Page.navigate", url=page.absolute().as_uri())
         self.until("document.readyState === 'complete' && location.protocol === 'file:'")
+
+    def visit(self, address: str) -> None:
+        """Show a page of a server."""
+        self.call("Page.navigate", url=address)
+        self.until("document.readyState === 'complete' && location.protocol === 'http:'")
+
+    def choose_files(self, selector: str, *files: Path) -> None:
+        """Put files into an `<input type=file>`, as its dialog does."""
+        node = self.call("Runtime.evaluate", expression=f"document.querySelector({selector!r})")[
+            "result"
+        ]["objectId"]
+        paths = [str(file.absolute()) for file in files]
+        self.call("DOM.setFileInputFiles", files=paths, objectId=node)
 
     def value(self, expression: str) -> Any:
         """What a JavaScript expression gives."""

@@ -34,7 +34,7 @@ LAYERS = (
         "splits",
         "training_data",
     },
-    {"bulk", "comparing", "formats", "jobs"},
+    {"bulk", "comparing", "formats", "jobs", "serving"},
     {"labelling", "outcome"},
     {"checking", "prospects"},
     {"choosing"},
@@ -66,6 +66,10 @@ QUICK = (
     "tlearn.reporting",
     "tlearn.runs",
     "tlearn.recipes.schedules",
+    "tlearn.serving",
+    "tlearn.serving.finding",
+    "tlearn.serving.listening",
+    "tlearn.serving.settings",
     "tlearn.splits",
     "tlearn.stages.stage",
 )
@@ -155,7 +159,7 @@ def defined(name: str) -> tuple[set[str], set[str]]:
     public, known = set(), set()
     module = tree(name)
     for node in module.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             known.add(node.name)
             if not node.name.startswith("_"):
                 public.add(node.name)

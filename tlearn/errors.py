@@ -14,6 +14,7 @@ TlearnError
 ├── RequirementError    what a run is required to reach cannot be asked for (also a ValueError)
 ├── ExportError         the exported model does not answer as the trained one did
 │   └── AccuracyDropError    it recognises fewer test photos than is allowed
+├── ServingError        a run cannot be served as asked
 ├── CacheError          features cannot be kept, or not be read back
 ├── SizeError           what should be a size of memory or files is none  (also a ValueError)
 ├── DurationError       what should be a duration is none              (also a ValueError)
@@ -37,6 +38,7 @@ __all__ = [
     "RecipeError",
     "RequirementError",
     "RunError",
+    "ServingError",
     "SizeError",
     "TlearnError",
     "TrainingError",
@@ -95,6 +97,10 @@ class ExportError(TlearnError):
 
 class AccuracyDropError(ExportError):
     """An exported file recognises fewer test photos than is allowed."""
+
+
+class ServingError(TlearnError):
+    """A run cannot be served as asked: the port is taken, or anyone could use it."""
 
 
 class CacheError(TlearnError):

@@ -47,8 +47,12 @@ class ClassActivation:
                 f"network has none. Received: model.name={model.name!r}"
             )
         # Nothing is added to the map; the gradient of what is added is that of the map.
-        probe = keras.Input(batch_shape=features.shape, dtype=features.dtype)
-        given = {id(model.input): model.input, id(features): features + probe}
+        # Named, since the names that Keras would give may be those of a model that was loaded.
+        probe = keras.Input(
+            batch_shape=features.shape, dtype=features.dtype, name="class_activation_probe"
+        )
+        probed = keras.layers.Add(name="class_activation_sum", dtype="float32")([features, probe])
+        given = {id(model.input): model.input, id(features): probed}
         logits = graph.part(model, given, [last_layer.around(model, heads.LOGITS)[1]])[0]
         self._model = keras.Model([model.input, probe], [features, logits])
         self._shape = tuple(features.shape[1:])

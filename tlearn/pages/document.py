@@ -25,6 +25,7 @@ def rendered(
     *,
     styles: Sequence[str] = (),
     scripts: Sequence[str] = (),
+    connects: bool = False,
     **values: Any,
 ) -> str:
     """Fill a template that extends `pages/document.html`.
@@ -39,6 +40,7 @@ def rendered(
         template: Its file name.
         styles: Style sheets of the package, put behind the theme that all pages share.
         scripts: Scripts of the package, put behind that of the theme.
+        connects: Whether its script may talk to the server that the document comes from.
         values: What the template names. No name may be missing.
 
     Returns:
@@ -49,6 +51,7 @@ def rendered(
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
         f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+        + ("; connect-src 'self'" if connects else "")
     )
     return (
         _environment(package)
