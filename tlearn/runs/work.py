@@ -22,9 +22,10 @@ from tlearn.errors import RunError
 from tlearn.files import atomic, locking
 from tlearn.runs import layout
 
-__all__ = ["RUN", "Work", "is_over", "left"]
+__all__ = ["PROBE", "RUN", "Work", "is_over", "left"]
 
 RUN = "run"
+PROBE = "probe"  # a file that is written to see whether a place can be written to
 _CALL = "call.json"
 _DECIDED = "decided.json"
 _CHECKPOINTS = "checkpoints"
@@ -119,6 +120,9 @@ def left(output: Path, call: Mapping[str, Any]) -> Work | None:
     same: list[tuple[float, Path]] = []
     busy: Path | None = None
     wanted = json.loads(json.dumps(call))
+    for probe in output.glob(f".{PROBE}.unfinished-*"):
+        if probe.is_file():
+            atomic.remove(probe)
     for folder in output.glob(".*"):
         asked = _read(folder / _CALL) if layout.unfinished_name(folder) is not None else None
         if asked is None:

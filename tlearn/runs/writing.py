@@ -19,7 +19,7 @@ from tlearn.files import atomic, labels
 from tlearn.files.tables import flat, readable, to_csv, to_json
 from tlearn.runs import layout
 from tlearn.runs.reading import Run
-from tlearn.runs.work import RUN, Work
+from tlearn.runs.work import PROBE, RUN, Work
 
 __all__ = ["RunFolder", "check_writable"]
 
@@ -152,7 +152,7 @@ def check_writable(output: str | Path, *, room: int = 0) -> None:
         RunError: When the place is read-only, not permitted, no folder, or full.
     """
     output = Path(output)
-    probe = atomic.hidden_sibling(output / "probe")
+    probe = atomic.hidden_sibling(output / PROBE)
     try:
         output.mkdir(parents=True, exist_ok=True)
         with probe.open("xb") as file:
