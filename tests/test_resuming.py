@@ -147,7 +147,7 @@ def test_the_rate_goes_on_where_it_was(tmp_path: Path, uninterrupted) -> None:
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path, uninterrupted) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(Checkpoints(tmp_path, plan="a"), Signal(18))
+        train(Checkpoints(tmp_path, plan="a", share=1.0), Signal(18))
     files = sorted(tmp_path.glob("*.npz"))
     assert len(files) == 2
     files[-1].write_bytes(files[-1].read_bytes()[:5000])

@@ -54,14 +54,20 @@ class Checkpoints:
     Args:
         folder: Where they are.
         plan: Says what is trained on what and how; checkpoints of another plan are not gone on from.
-        minutes: How often one is kept within an epoch; at the end of an epoch there is always one.
+        minutes: How often one is kept within an epoch, besides that at the end of each.
+        share: Of the time, what checkpoints at the end of epochs may take; where epochs are so short
+            that they would take more, some have none.
 
     """
 
-    def __init__(self, folder: str | Path, *, plan: str, minutes: float = 5.0) -> None:
+    def __init__(
+        self, folder: str | Path, *, plan: str, minutes: float = 5.0, share: float = 0.05
+    ) -> None:
         self._snapshots = Snapshots(folder)
         self._plan = plan
         self._seconds = 60 * minutes
+        self._share = share
+        self._cost = 0.0
         self._last = time.monotonic()
 
     def load(self) -> Saved | None:
@@ -82,6 +88,7 @@ class Checkpoints:
         Raises:
             RunError: The disk is full or the place cannot be written to; the last one is still there.
         """
+        started = time.monotonic()
         facts: dict[str, Any] = {}
         arrays: dict[str, Any] = {}
         for name, part in parts.items():
@@ -91,10 +98,15 @@ class Checkpoints:
         kept = {"plan": self._plan, "position": list(position), "parts": facts}
         self._snapshots.save(kept, arrays)
         self._last = time.monotonic()
+        self._cost = self._last - started
 
     def __bool__(self) -> bool:
         """Whether there is any, of this plan or another."""
         return bool(self._snapshots)
+
+    def is_worth_it(self) -> bool:
+        """Whether one at the end of an epoch takes no more than its share of the time."""
+        return time.monotonic() - self._last >= self._cost / self._share - self._cost
 
     def is_due(self) -> bool:
         """Whether the last one is some minutes old."""

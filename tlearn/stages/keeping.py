@@ -37,7 +37,7 @@ class Beginning(keras.callbacks.Callback):
 
 
 class Keeping(keras.callbacks.Callback):
-    """Keeps a checkpoint after each epoch, every few minutes, and before what was asked for happens.
+    """Keeps a checkpoint after each epoch that is long enough, every few minutes, and before what was asked for happens.
 
     Args:
         checkpoints: Where they are kept; `None` keeps none.
@@ -94,6 +94,7 @@ class Keeping(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keep where training stands."""
         self._done = 0
-        if self._checkpoints is not None:
-            self._checkpoints.save((self._stage, epoch + 1, 0), self._parts(False))
+        kept = self._checkpoints
+        if kept is not None and (self._held.signal is not None or kept.is_worth_it()):
+            kept.save((self._stage, epoch + 1, 0), self._parts(False))
         self._held.give()
