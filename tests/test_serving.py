@@ -385,6 +385,7 @@ def test_a_newer_version_takes_over_and_no_request_is_lost(
     assert str(versions) not in json.dumps(states)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_made_again_takes_over(
     server: Server, run: runs.Run, tmp_path: Path
 ) -> None:
