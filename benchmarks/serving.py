@@ -29,20 +29,26 @@ import numpy as np
 import psutil
 
 _BARE = """
-import sys, time, json, pathlib
+import sys, time, json, pathlib, threading
 import tensorflow as tf
 loaded = tf.saved_model.load(sys.argv[1])
 answer = loaded.signatures["serving_default"]
 photos = [pathlib.Path(one).read_bytes() for one in sys.argv[3:]]
-told = {}
-for batch in (1, 32):
+def rate(batch, threads):
     answer(images=tf.constant(photos[:batch]))
-    done, begun = 0, time.monotonic()
-    while time.monotonic() - begun < float(sys.argv[2]):
-        at = done % max(1, len(photos) - batch)
-        answer(images=tf.constant(photos[at : at + batch]))["probabilities"].numpy()
-        done += batch
-    told[batch] = done / (time.monotonic() - begun)
+    done, begun = [0] * threads, time.monotonic()
+    def loop(mine):
+        while time.monotonic() - begun < float(sys.argv[2]):
+            at = done[mine] % max(1, len(photos) - batch)
+            answer(images=tf.constant(photos[at : at + batch]))["probabilities"].numpy()
+            done[mine] += batch
+    loops = [threading.Thread(target=loop, args=(mine,)) for mine in range(threads)]
+    for one in loops:
+        one.start()
+    for one in loops:
+        one.join()
+    return sum(done) / (time.monotonic() - begun)
+told = {"1": rate(1, 1), "32": rate(32, 1), "32 in two threads": rate(32, 2)}
 print(json.dumps(told))
 """
 

@@ -26,6 +26,8 @@ from typer.testing import CliRunner
 
 from tlearn import runs
 from tlearn.cli import app
+from tlearn.serving import listening
+from tlearn.serving.settings import Settings
 
 FIRST = 1767225600  # 2026-01-01, in seconds
 
@@ -383,6 +385,7 @@ def test_a_newer_version_takes_over_and_no_request_is_lost(
     assert str(versions) not in json.dumps(states)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_made_again_takes_over(
     server: Server, run: runs.Run, tmp_path: Path
 ) -> None:
@@ -434,6 +437,12 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(run: runs.Run) -
     assert "pip install 'tlearn[serve]'" in ran.stderr
 
 
+def test_answers_leave_at_once() -> None:
+    # asyncio turns Nagle's algorithm off, which would hold each answer back by 40 ms, only for this protocol.
+    with listening.listen(Settings(port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 # Coming to an end
 
 
@@ -462,12 +471,17 @@ def test_what_was_taken_is_finished_when_it_is_told_to_stop(
 
 
 @pytest.mark.slow
-def test_with_a_key_nothing_is_told_without_it(run: runs.Run) -> None:
+def test_with_a_key_nothing_is_told_without_it(run: runs.Run, tmp_path: Path) -> None:
     key = "a-key-of-a-test-0123"
     origin = "https://example.org"
-    options = ("--allow-origin", origin, "--allow-host", "photos.example.org")
-    with Server(str(run.path), *options, TLEARN_API_KEY=key) as server:
+    options = ("--allow-origin", origin, "--allow-host", "photos.example.org", "--open")
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    with Server(str(run.path), *options, TLEARN_API_KEY=key, BROWSER=str(browser)) as server:
         assert key not in server.told
+        server.until((tmp_path / "opened").exists)
+        server.until(lambda: (tmp_path / "opened").read_text() == server.url)
         for path in ("/models", "/metrics", "/v1/models/colours"):
             assert server.get(path).status_code == 401
             assert server.get(path, headers={"X-API-Key": key + "4"}).status_code == 401

@@ -66,7 +66,7 @@ def test_chosen_photos_are_answered_and_doubts_are_shown_as_such(
     assert browser.value(seen.format("unsure"))
     assert browser.value(seen.format("unlike"))
     text = browser.value("document.querySelector('#answers li .unsure').textContent")
-    assert "only with 33.3 %" in text
+    assert "only with 33.3\u00a0%" in text
     last = "document.querySelector('#answers li:last-child .{}').checkVisibility()"
     assert not browser.value(last.format("unsure"))
     assert not browser.value(last.format("unlike"))

@@ -42,10 +42,11 @@ def listen(settings: Settings) -> socket.socket:
     """
     host, port = settings.host, settings.port
     try:
-        family, _, _, _, where = socket.getaddrinfo(
+        family, kind, protocol, _, where = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # With its protocol, or asyncio would leave Nagle's algorithm on, and each answer wait 40 ms.
+        listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
         raise _no_such(host, error) from error
     try:
