@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -48,6 +49,13 @@ _QUICK = {
 }
 _MEAN = np.array([0.485, 0.456, 0.406])
 _DEVIATION = np.array([0.229, 0.224, 0.225])
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """All networks of Keras together would take 10 GB."""
+    yield
+    keras.utils.clear_session(free_memory=True)
 
 
 def _rows():
