@@ -18,8 +18,8 @@ PACKAGE = ROOT / "tlearn"
 # package directly under tlearn/; docs/architecture.md draws the same order.
 LAYERS = (
     {"errors", "hushing", "interrupts", "processors", "progress", "version"},
-    {"determinism", "files", "heads", "memory", "networks", "precision"},
-    {"pages", "plotting", "stages"},
+    {"determinism", "devices", "files", "heads", "memory", "networks", "precision"},
+    {"launching", "pages", "plotting", "stages"},
     {"backbones", "evaluation", "photos", "recipes"},
     {"calibration", "logs"},
     {"datasets", "export", "features", "runs"},
@@ -57,6 +57,8 @@ QUICK = (
     "tlearn.cli",
     "tlearn.comparing",
     "tlearn.datasets",
+    "tlearn.devices.asking",
+    "tlearn.devices.group",
     "tlearn.errors",
     "tlearn.evaluation",
     "tlearn.formats.kinds",

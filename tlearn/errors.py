@@ -7,6 +7,8 @@ TlearnError
 ├── BackboneError       no such backbone, or it cannot be built        (also a ValueError)
 │   └── WeightsUnavailable   its pretrained weights cannot be had here
 ├── RecipeError         no such recipe, or arguments it does not take  (also a ValueError)
+├── DeviceError         the devices or workers asked for cannot train  (also a ValueError)
+│   └── WorkerLost      another worker of this run has ended: start all again
 ├── TrainingError       training never reached a finite loss
 ├── TuningError         a search of settings cannot be begun, or not go on
 ├── PartsError          a folder of answers in parts is of another prediction, or in use
@@ -31,6 +33,7 @@ __all__ = [
     "CacheError",
     "DatasetError",
     "DecodeError",
+    "DeviceError",
     "DurationError",
     "ExportError",
     "MissingExtra",
@@ -44,6 +47,7 @@ __all__ = [
     "TrainingError",
     "TuningError",
     "WeightsUnavailable",
+    "WorkerLost",
 ]
 
 
@@ -69,6 +73,14 @@ class WeightsUnavailable(BackboneError):
 
 class RecipeError(TlearnError, ValueError):
     """There is no such recipe, or it does not take these arguments."""
+
+
+class DeviceError(TlearnError, ValueError):
+    """The devices or workers that were asked for are not there, or cannot train together."""
+
+
+class WorkerLost(DeviceError):
+    """Another worker has ended, and none can go on without it. Started again, all go on."""
 
 
 class TrainingError(TlearnError):

@@ -18,7 +18,7 @@ from tlearn.version import __version__, installed
 __all__ = ["Clock", "asked", "in_words", "of_dataset", "of_stages", "rows", "run_name", "versions"]
 
 # What a run can be repeated without.
-_NOT_ASKED = ("progress", "output", "name", "resume", "after_epoch", "callbacks")
+_NOT_ASKED = ("progress", "output", "name", "resume", "after_epoch", "callbacks", "devices")
 _RECORDED = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "numpy", "pandas", "pillow")
 
 

@@ -27,6 +27,8 @@ from tlearn.calibration import Target
 from tlearn.choosing import automatic
 from tlearn.choosing.rate import learning_rate
 from tlearn.datasets import Dataset
+from tlearn.devices import opening
+from tlearn.devices.asking import Asked
 from tlearn.explaining import overlays, small_photos
 from tlearn.labelling import suspects as labelling
 from tlearn.memory import budget as memory_budget
@@ -61,6 +63,7 @@ def finetune(
     target_precision: float | None = None,
     target_coverage: float | None = None,
     deterministic: bool = False,
+    devices: str | int | Asked = "auto",
     output: str | Path = "saved_models",
     name: str | None = None,
     resume: bool | None = None,
@@ -102,6 +105,8 @@ def finetune(
         deterministic: Let TensorFlow, in this process from here on, use only operations that give the
             same to the last bit each time; slower on a GPU. Two runs with the same seed on the same
             machine then make the same predictions.
+        devices: `"auto"`, `"all"` or how many of this machine train together, or with workers what
+            `devices.asking.asked` gives; see docs/scale.md. All workers return the run.
         output: The folder of run folders.
         name: The run's name; by default the data set's and the backbone's.
         resume: `True` goes on with the unfinished run of the same arguments in `output` and refuses to
@@ -132,6 +137,7 @@ def finetune(
     plan = recipes.load(recipe).with_arguments(recipe_options or {})
     policy = precisions.choose(precision)
     automatic.check_backbone(backbone)
+    together, policy = opening.open_for(devices, precision, policy)
 
     @functools.cache
     def read() -> Dataset:
@@ -166,11 +172,12 @@ def finetune(
         name or provenance.run_name(Path(dataset).stem, backbone),
         call=asked,
         resume=resume,
+        group=together,
         progress=progress,
     ) as folder:
         choice = folder.work.decided("backbone", choose)
         chosen = backbones.resolve(choice["name"])
-        runs.check_writable(output, room=_room(chosen))
+        runs.check_writable(output, room=2 * 4 * (chosen.parameters or 0))  # weights, kept twice
         determinism.begin(seed, required=deterministic)
         # Before the photos are read, so that weights that cannot be had are said at once.
         with precisions.policy(policy):
@@ -192,6 +199,7 @@ def finetune(
                 head=head,
                 batch_size=batch_size,
                 seed=seed,
+                group=together,
                 progress=progress,
             )
 
@@ -218,6 +226,8 @@ def finetune(
         training = job.run(
             after_epoch=after_epoch, callbacks=callbacks, checkpoints=folder.work.checkpoints
         )
+        if not together.is_chief:
+            return Run(runs.awaited(folder))
         folder.write_table("history", training.history)
         folder.write_table("stages", training.stages)
         clock.lap("training")
@@ -228,12 +238,8 @@ def finetune(
         folder.write_table("predictions", found.predictions)
         folder.write_table("leaks", data.leaks)
         folder.write_table("thumbnails", small_photos.thumbnails(predictions))
-        folder.write_table(
-            "overlays",
-            overlays.of_mistakes(
-                found.model, found.photos, predictions, data.class_names, job.in_order
-            ),
-        )
+        shown = (found.model, found.photos, predictions, data.class_names, job.in_order)
+        folder.write_table("overlays", overlays.of_mistakes(*shown))
         folder.write_evaluation(measured)
         clock.lap("evaluation")
 
@@ -270,6 +276,7 @@ def finetune(
                 "resize_mode": resize_mode,
                 "head": head,
                 "precision": policy,
+                "devices": together.info,
                 "recipe": plan.name,
                 "recipe_options": dict(plan.arguments),
                 "learning_rate": rate["info"],
@@ -289,8 +296,3 @@ def finetune(
         )
     assert folder.run is not None
     return Run(folder.run.path)
-
-
-def _room(chosen: backbones.Backbone) -> int:
-    """Bytes for the weights, kept twice: in model.keras and in the SavedModel."""
-    return 2 * 4 * (chosen.parameters or 0)

@@ -6,6 +6,7 @@
 2    the command was not understood (typer's own errors)
 3    `tlearn check --fail-on` found what it names
 4    `tlearn export`: a file loses more accuracy than --max-drop allows
+5    another worker of this run was lost: start all of them again
 130  stopped by Ctrl-C
 143  ended by SIGTERM
 ```
@@ -25,7 +26,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from tlearn.cli.display import lines, one_line, stderr_console
-from tlearn.errors import AccuracyDropError, TlearnError
+from tlearn.errors import AccuracyDropError, TlearnError, WorkerLost
 from tlearn.interrupts import Terminated
 
 __all__ = ["Verbs", "explain"]
@@ -42,6 +43,7 @@ _THE_MACHINE = {
     errno.EPERM: "permission denied. Choose a place you may use, or change its permissions.",
 }
 _TOO_LOW = 4
+_LOST = 5
 _OUT_OF_MEMORY = (
     "The memory is used up. Try a smaller --batch-size or --image-size, or a smaller backbone "
     "(`tlearn backbones`)."
@@ -72,6 +74,12 @@ def explain(error: BaseException) -> str:
         f"This is a bug in tlearn ({kind}{': ' if text else ''}{text}). "
         "Run the same command with --debug to see where it happened, and report it."
     )
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, AccuracyDropError):
+        return _TOO_LOW
+    return _LOST if isinstance(error, WorkerLost) else 1
 
 
 class Verbs(TyperGroup):
@@ -106,4 +114,4 @@ class Verbs(TyperGroup):
                 explain(error), style="default not bold"
             )
             console.print(line, soft_wrap=not console.is_terminal)
-            raise typer.Exit(_TOO_LOW if isinstance(error, AccuracyDropError) else 1) from None
+            raise typer.Exit(_code(error)) from None

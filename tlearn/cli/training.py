@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tlearn.cli import display, logging_options, options, quieting, repeating, targets, values
+from tlearn.cli import (
+    device_options,
+    display,
+    logging_options,
+    options,
+    quieting,
+    repeating,
+    targets,
+    values,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,6 +60,9 @@ def finetune(
     memory: options.MemoryOption = None,
     target_precision: targets.TargetPrecisionOption = None,
     target_coverage: targets.TargetCoverageOption = None,
+    devices: device_options.DevicesOption = "auto",
+    workers: device_options.WorkersOption = None,
+    worker: device_options.WorkerOption = None,
     deterministic: repeating.DeterministicOption = False,
     like: repeating.LikeOption = None,
     output: options.OutputOption = Path("saved_models"),
@@ -66,8 +78,9 @@ def finetune(
     """
     from tlearn import logs, recipes
     from tlearn.choosing import automatic
-    from tlearn.cli.progress import watch
+    from tlearn.devices.asking import asked as asked_devices
 
+    together = asked_devices(devices, workers, worker)
     targets.check(target_precision, target_coverage)
     given = values.given({"dataset": dataset, "backbone": backbone}) | values.of_library(context)
     if like:
@@ -81,20 +94,24 @@ def finetune(
     automatic.check_backbone(asked["backbone"])
     plan = recipes.load(asked.get("recipe", "freeze_then_unfreeze"))
     plan.with_arguments(asked["recipe_options"])
-    kinds = [kind.value for kind in log or ()]
+    kinds = [kind.value for kind in log or () if together.is_chief]
     logs.check(kinds)
+    lines = log_json if together.is_chief else None
     quieting.load_tensorflow_for(context)
     from tlearn import provenance, workflow
 
     known_as = name or provenance.run_name(Path(asked["dataset"]).stem, asked["backbone"])
-    with logs.opened(kinds, folder=log_dir, name=known_as, lines=log_json) as told:
+    with logs.opened(kinds, folder=log_dir, name=known_as, lines=lines) as told:
         run = workflow.finetune(
             **asked,
             output=output,
             after_epoch=told.after_epoch,
             callbacks=told.callbacks,
-            progress=watch(),
+            devices=together,
+            progress=device_options.watch(together),
         )
+    if not together.is_chief:
+        return
     console = display.stdout_console()
     console.print(summary(run, output))
     if like:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tlearn.devices.group import ONE, Group
 from tlearn.errors import CacheError
 from tlearn.features import batches, store
 from tlearn.features.trunk import Trunk
@@ -25,6 +27,9 @@ Array = np.ndarray[Any, Any]
 _SEGMENT_BYTES = 128 * 2**20
 # Batches in the trunk at once, so that it has work while answers are put away.
 _UNDER_WAY = 4
+# Seconds until what another worker has written must be seen, and between two looks.
+_PATIENCE = 90.0
+_PAUSE = 0.2
 _LARGEST = np.float32(np.finfo(np.float16).max)
 
 
@@ -55,12 +60,14 @@ class Collector:
     Args:
         budget: Bytes that may be held in memory where the store cannot be written to.
         progress: Who watches.
+        group: Each of its workers computes a part.
 
     Attributes:
         without_pixels: Whether pixels were to be kept and could not be.
     """
 
-    def __init__(self, budget: int, progress: Progress) -> None:
+    def __init__(self, budget: int, progress: Progress, group: Group = ONE) -> None:
+        self._group = group
         self._budget = budget
         self._progress = progress
         self._wants: dict[str, _Want] = {}
@@ -104,12 +111,14 @@ class Collector:
             its `difference` from TensorFlow.
         """
         wants = [want for want in self._wants.values() if want.missing]
+        self._group.wait()  # all have looked at what is missing; from now on it gets less
         by_photo: dict[str, set[int]] = {}
         for want in wants:
             for digest in want.missing:
                 by_photo.setdefault(digest, set()).add(want.view)
         todo = examples[examples["digest"].isin(by_photo.keys())]
-        todo = todo.drop_duplicates("digest")
+        missing = todo.drop_duplicates("digest")
+        todo = missing[missing["digest"].map(self._group.is_mine).astype(bool)]
         # Photos that lack the same views go together: training photos, and those held out.
         lacking = [tuple(sorted(by_photo[digest])) for digest in todo["digest"]]
         view_passes = sum(len(views) for views in lacking)
@@ -141,12 +150,14 @@ class Collector:
                 f"at {_LARGEST:,.0f}."
             )
         store.trim(keep=list(self._wants))
+        self._group.wait()
         for want in wants:
+            self._await(want)
             want.missing = set()
         used = [one for one in trunks.values() if one is not None]
         differences = [one.difference for one in used if one.difference is not None]
         return {
-            "computed": len(todo),
+            "computed": len(missing),
             "view_passes": view_passes,
             "engine": used[0].engine if used else None,
             "difference": max(differences, default=None),
@@ -222,6 +233,8 @@ class Collector:
                 try:
                     want.shelf.write(want.digests, rows)
                 except CacheError as error:
+                    if self._group.workers > 1:  # the others would never get them
+                        raise
                     self._cannot_keep = True
                     self._progress.warn(f"Features cannot be kept for later runs: {error}")
             if self._cannot_keep and want.cut.is_input:
@@ -230,6 +243,20 @@ class Collector:
                 self._hold(want, rows)
             want.digests, want.rows = [], []
         self._waiting = 0
+
+    def _await(self, want: _Want) -> None:
+        """Until what other workers have written is seen here, which a shared disk may delay."""
+        if self._group.workers == 1:
+            return
+        digests, until = sorted(want.missing), time.monotonic() + _PATIENCE
+        while len(missing := want.shelf.missing(digests)):
+            if time.monotonic() > until:
+                raise CacheError(
+                    f"The features of {len(missing):,} photos that other workers have computed do not "
+                    "arrive. TLEARN_CACHE must be one folder for all workers, on a disk that they "
+                    f"share. Received: folder={str(want.shelf.folder.parent)!r}"
+                )
+            time.sleep(_PAUSE)
 
     def _hold(self, want: _Want, rows: Array) -> None:
         """Keep rows in memory, for this run alone."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 
+from tlearn.devices.group import ONE, Group
 from tlearn.errors import CacheError
 from tlearn.features import account, batches, planning, store
 from tlearn.features.collecting import Collector
+from tlearn.features.photos import Photos
 from tlearn.features.planning import Plan
 from tlearn.features.trunk import Trunk
 from tlearn.networks import cutting, folding
@@ -35,31 +37,6 @@ _VERSION = 1
 _VIEWS_AT_ONCE = 32
 
 
-@dataclass(frozen=True)
-class Photos:
-    """Where photos come from and what is done to them, the same for all stages.
-
-    Args:
-        train: Table of the training photos: path, decoder, digest, label.
-        validation: The same of the validation photos.
-        class_names: All classes, in the run's order.
-        image_size: Side of the square that the model sees, in pixels.
-        resize_mode: How a photo becomes a square.
-        batch_size: Photos per step of training.
-        seed: Decides views and order.
-        class_weights: What a photo of each class counts where a stage asks for weights.
-    """
-
-    train: pd.DataFrame
-    validation: pd.DataFrame
-    class_names: tuple[str, ...]
-    image_size: int
-    resize_mode: str
-    batch_size: int
-    seed: int
-    class_weights: Array
-
-
 class Kept:
     """Frozen features of a run's photos, computed once and kept for this run and later ones.
 
@@ -71,6 +48,8 @@ class Kept:
         photos: The photos.
         budget: Bytes of features that may be held in memory; more are read from the disk.
         engine: What runs the trunk; see `trunk.ENGINES`.
+        group: Those who share the work: each worker computes its part and finds the others' in the
+            cache folder, so that all must use `Kept` alike.
         progress: Who watches.
 
     Example:
@@ -89,8 +68,10 @@ class Kept:
         *,
         budget: int,
         engine: str = "auto",
+        group: Group = ONE,
         progress: Progress = SILENT,
     ) -> None:
+        self._group = group
         self._model = model
         self._stages = tuple(stages)
         self._photos = photos
@@ -152,17 +133,24 @@ class Kept:
             )
 
         def train(clock: Clock, done: int) -> Any:
-            seed = self._photos.seed + 7919 * index
-            settings: dict[str, Any] = {"class_weights": weights, "clock": clock, "done": done}
             return batches.training(
-                views, labels, classes, stage, batch_size=batch_size, seed=seed, **settings
+                views,
+                labels,
+                classes,
+                stage,
+                batch_size=batch_size,
+                seed=self._photos.seed + 7919 * index,
+                class_weights=weights,
+                clock=clock,
+                done=done,
             )
 
         return Material(
-            self._top(plan),
+            self._top(plan, self._model),
             Epochs(train, batch_size),
             batches.in_order(held_out, validation_labels, classes, batch_size=batch_size),
             head if planning.is_solved(self._model, stage) else None,
+            functools.partial(self._top, plan),
         )
 
     def plain(self, stage: Stage) -> tuple[batches.Rows, batches.Rows] | None:
@@ -191,6 +179,8 @@ class Kept:
         try:
             return self._opened(plan, stage)
         except CacheError:  # another process has made room in the meantime
+            if self._group.workers > 1:  # the others would not compute with this one
+                raise
             self._collect()
             return self._opened(plan, stage)
 
@@ -221,7 +211,7 @@ class Kept:
     def _collect(self) -> None:
         """Compute what is not kept yet, for all stages in one pass over the photos."""
         started = time.perf_counter()
-        self._collector = collector = Collector(self._budget, self._progress)
+        self._collector = collector = Collector(self._budget, self._progress, self._group)
         pending = pd.concat(self._tables, ignore_index=True)
         planned = [
             (plan, stage, Augmentation(stage.augmentation, stage.mirror, stage.hue))
@@ -254,11 +244,11 @@ class Kept:
             seed=photos.seed,
         )
 
-    def _top(self, plan: Plan) -> keras.Model:
-        """What is behind the cut."""
+    def _top(self, plan: Plan, model: keras.Model) -> keras.Model:
+        """What is behind the cut, of the model or of another one with the same layers."""
         if plan.cut.is_input:
-            return folding.quick(self._model)
-        return folding.folded(self._model, plan.cut.tensor, self._model.outputs[0])
+            return folding.quick(model)
+        return folding.folded(model, cutting.tensor(model, plan.cut), model.outputs[0])
 
     def _trunk(self, cuts: Sequence[cutting.Cut], photos: int) -> Trunk:
         return Trunk(
@@ -266,6 +256,7 @@ class Kept:
             [cut.tensor for cut in cuts],
             engine=self._engine,
             photos=photos,
+            devices=self._group.names,
             warn=self._progress.warn,
         )
 

@@ -7,6 +7,7 @@ which it folds BatchNorm into the convolutions. Under another backend than Tenso
 
 from __future__ import annotations
 
+import itertools
 import queue
 import time
 from collections.abc import Callable, Sequence
@@ -48,6 +49,8 @@ class Trunk:
         outputs: Tensors of the model that are asked for.
         engine: `"litert"`, `"tensorflow"`, or `"auto"` for the quicker of the two.
         photos: About how many it will be run on.
+        devices: Names of devices that take turns, such as `("GPU:0", "GPU:1")`, where TensorFlow
+            runs it.
         warn: Told in a sentence when LiteRT is not used though it could be.
 
     Attributes:
@@ -64,6 +67,7 @@ class Trunk:
         *,
         engine: str = "auto",
         photos: int = _WORTH_BUILDING,
+        devices: Sequence[str] = (),
         warn: Callable[[str], None] = lambda message: None,
     ) -> None:
         if engine not in ENGINES:
@@ -73,6 +77,7 @@ class Trunk:
         self._warn = warn
         self._wanted = engine
         self._photos = photos
+        self._devices = tuple(devices)
         self._model, self._outputs = model, tuple(outputs)
         self._run: Engine | None = None
         self._most = 0  # photos in a batch so far
@@ -105,12 +110,7 @@ class Trunk:
         """The engine, after it has been compared on the first photos."""
         if keras.backend.backend() != "tensorflow":
             return self._by_keras()
-        whole = _without_variables(self._model, self._outputs)
-
-        def plain(images: Array) -> Answers:
-            found = [output.numpy() for output in whole(tf.constant(images))]
-            return lambda: found
-
+        plain = _in_turn(_without_variables(self._model, self._outputs), self._devices)
         plainly = self._photos < _WORTH_BUILDING or bool(tf.config.list_logical_devices("GPU"))
         if self._wanted == "tensorflow" or (self._wanted == "auto" and plainly):
             return plain
@@ -181,6 +181,31 @@ def _without_variables(
         return [tf.cast(one, tf.float32) for one in found]
 
     return convert_variables_to_constants_v2(run.get_concrete_function())
+
+
+def _in_turn(function: Any, devices: Sequence[str]) -> Engine:
+    """A TensorFlow function as an engine; on several devices batch after batch, each in its thread."""
+
+    def answers(images: Array) -> list[Array]:
+        return [output.numpy() for output in function(tf.constant(images))]
+
+    def at_once(images: Array) -> Answers:
+        found = answers(images)
+        return lambda: found
+
+    if len(devices) < 2:
+        return at_once
+    threads = ThreadPoolExecutor(len(devices), thread_name_prefix="tlearn-trunk")
+    turns = itertools.cycle(devices)
+
+    def on(device: str, images: Array) -> list[Array]:
+        with tf.device(device):
+            return answers(images)
+
+    def begin(images: Array) -> Answers:
+        return threads.submit(on, next(turns), images).result
+
+    return begin
 
 
 def _litert(frozen: Any) -> Engine | str:

@@ -15,6 +15,7 @@ import pandas as pd
 from tlearn import heads, stages, training_data
 from tlearn import precision as precisions
 from tlearn.datasets import Dataset
+from tlearn.devices.group import ONE, Group
 from tlearn.features import keeping
 from tlearn.networks import folding
 from tlearn.photos import pipeline
@@ -45,6 +46,7 @@ class Job:
         head: What the head looks at, one of `heads.HEADS`.
         batch_size: Photos per step; by default by the number of training photos.
         seed: Decides the order and the augmentation.
+        group: Who trains together; each worker makes the same job.
         progress: Who watches.
 
     Attributes:
@@ -70,9 +72,11 @@ class Job:
         head: str = "last",
         batch_size: int | None = None,
         seed: int = 0,
+        group: Group = ONE,
         progress: Progress = SILENT,
     ) -> None:
         self.data = data
+        self._group = group
         self._progress = progress
         self.stages = tuple(plan)
         self.train, self.validation = (
@@ -121,6 +125,7 @@ class Job:
             plan,
             dataclasses.replace(self._photos, validation=held_out),
             budget=self._budget,
+            group=self._group,
             progress=progress or self._progress,
         )
 
@@ -182,8 +187,13 @@ class Job:
             progress=self._progress,
             callbacks=callbacks,
             after_epoch=after_epoch,
-            checkpoints=None if checkpoints is None else Checkpoints(checkpoints, plan=self.key()),
+            checkpoints=None if checkpoints is None else self._checkpoints(checkpoints),
+            group=self._group,
         )
+
+    def _checkpoints(self, folder: Path) -> Checkpoints:
+        plan = self._group.text(self.key())
+        return Checkpoints(folder, plan=plan, reads_only=not self._group.is_chief)
 
     def key(self) -> str:
         """A digest of all that decides how training goes, as long as it has not begun."""

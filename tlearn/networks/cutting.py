@@ -14,7 +14,7 @@ import numpy as np
 
 from tlearn.networks import graph
 
-__all__ = ["Cut", "choose", "cuts", "fingerprint", "multiplications", "pixels"]
+__all__ = ["Cut", "choose", "cuts", "fingerprint", "multiplications", "pixels", "tensor"]
 
 _PIXELS = "pixels"
 # What a layer's configuration holds that changes nothing in what it computes.
@@ -141,6 +141,19 @@ def multiplications(layer: Any) -> int:
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return numbers * math.prod(kernel.shape[:-2])
     return numbers * math.prod(kernel.shape[:-1])
+
+
+def tensor(model: keras.Model, cut: Cut) -> Any:
+    """The tensor at which a model is cut.
+
+    Args:
+        model: The model of the cut, or another one with the same layers.
+        cut: A cut behind a layer.
+
+    Returns:
+        A tensor of `model`.
+    """
+    return next(step.cut for step in graph.steps(model) if step.layer.name == cut.name)
 
 
 def fingerprint(model: keras.Model, cut: Cut) -> str:

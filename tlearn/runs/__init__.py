@@ -10,6 +10,7 @@ saved_models/
 This package alone knows the file names inside a run folder.
 """
 
+from tlearn.runs.following import awaited
 from tlearn.runs.layout import check_name
 from tlearn.runs.listing import ROOT, latest, load, table
 from tlearn.runs.reading import Run, is_run
@@ -20,6 +21,7 @@ __all__ = [
     "ROOT",
     "Run",
     "RunFolder",
+    "awaited",
     "check_name",
     "check_writable",
     "is_run",

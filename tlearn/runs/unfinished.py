@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tlearn.devices.group import ONE, Group
 from tlearn.errors import RunError
 from tlearn.files import atomic
 from tlearn.progress import SILENT, Progress
-from tlearn.runs import layout
+from tlearn.runs import following, layout
 from tlearn.runs.work import Work, left
 from tlearn.runs.writing import RunFolder
 
@@ -24,6 +25,7 @@ def unfinished(
     *,
     call: Mapping[str, Any] | None = None,
     resume: bool | None = None,
+    group: Group = ONE,
     progress: Progress = SILENT,
 ) -> Iterator[RunFolder]:
     """Write a run folder that appears under its name only when it is whole.
@@ -42,6 +44,7 @@ def unfinished(
             and what it leaves unfinished is kept as soon as there is a checkpoint.
         resume: `True` refuses to begin a new run, `False` to go on with one; by default it goes on
             where it can, and says so.
+        group: Who trains together: the chief writes, and what other workers write is thrown away.
         progress: Who watches.
 
     Returns:
@@ -66,6 +69,10 @@ def unfinished(
     """
     layout.check_name(name)
     output = Path(output)
+    if not group.is_chief:
+        with following.aside() as aside, following.together(group):
+            yield RunFolder(following.Following(aside, group, output), name)
+        return
     work = left(output, call) if call is not None and resume is not False else None
     if work is None and resume:
         raise RunError(
@@ -80,12 +87,16 @@ def unfinished(
         output.mkdir(parents=True, exist_ok=True)
         work = work or Work(atomic.hidden_sibling(output / name), call)
         work.begin()
+        if group.workers > 1:
+            work = following.Leading(work, group, output)
     except OSError as error:
         raise atomic.in_clear_words(error, output / name) from error
     folder = RunFolder(work, name)
     try:
-        yield folder
+        with following.together(group):
+            yield folder
         folder.finish(output)
+        following.finished(work, folder.run.path.name if folder.run else "")
         work.end(keep=False)
     except BaseException as error:
         keep = work.can_go_on

@@ -78,12 +78,19 @@ class Work:
             what: Its name.
             decide: Decides; gives what JSON can hold.
         """
-        known = _read(self.folder / _DECIDED) or {}
+        known = self._decisions()
         if what not in known:
             known[what] = decide()
             if self._call is not None:
                 _write(self.folder / _DECIDED, known)
         return known[what]
+
+    def known(self, what: str) -> Any:
+        """What was decided before; `None` where nothing was."""
+        return self._decisions().get(what)
+
+    def _decisions(self) -> dict[str, Any]:
+        return _read(self.folder / _DECIDED) or {}
 
     def is_about_to_be(self, name: str) -> None:
         """Note the name that the run is about to get: once it has it, nothing is left to go on with."""

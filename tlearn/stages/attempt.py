@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from tlearn.devices.group import ONE, Group
 from tlearn.progress import SILENT, Progress
 from tlearn.stages.best import Kept
 from tlearn.stages.checkpoints import Checkpoints
@@ -26,14 +27,14 @@ class Around:
         callbacks: More Keras callbacks.
         after_epoch: Called with the stage and each epoch's row of history.
         checkpoints: Where training stands is kept there.
-        replicas: On how many devices each batch is divided.
+        group: On whose devices each batch is divided.
     """
 
     progress: Progress = SILENT
     callbacks: Sequence[keras.callbacks.Callback] = ()
     after_epoch: AfterEpoch | None = None
     checkpoints: Checkpoints | None = None
-    replicas: int = 1
+    group: Group = ONE
 
 
 @dataclass

@@ -54,6 +54,7 @@ class Checkpoints:
     Args:
         folder: Where they are.
         plan: Says what is trained on what and how; checkpoints of another plan are not gone on from.
+        reads_only: Whether another process keeps them.
         minutes: How often one is kept within an epoch, besides that at the end of each.
         share: Of the time, what checkpoints at the end of epochs may take; where epochs are so short
             that they would take more, some have none.
@@ -61,10 +62,17 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: str | Path, *, plan: str, minutes: float = 5.0, share: float = 0.05
+        self,
+        folder: str | Path,
+        *,
+        plan: str,
+        reads_only: bool = False,
+        minutes: float = 5.0,
+        share: float = 0.05,
     ) -> None:
         self._snapshots = Snapshots(folder)
         self._plan = plan
+        self._reads_only = reads_only
         self._seconds = 60 * minutes
         self._share = share
         self._cost = 0.0
@@ -88,6 +96,8 @@ class Checkpoints:
         Raises:
             RunError: The disk is full or the place cannot be written to; the last one is still there.
         """
+        if self._reads_only:
+            return
         started = time.monotonic()
         facts: dict[str, Any] = {}
         arrays: dict[str, Any] = {}

@@ -102,7 +102,7 @@ class Fitting:
         _, epoch, batch = saved.position if saved else (0, 0, 0)
         if saved:
             saved.restore({"attempt": self._attempt})
-        elif self._size and self._around.replicas == 1:
+        elif self._size and self._around.group.replicas == 1:
             self._attempt.parts = step_memory.parts_that_fit(self._fitted, self._size)
             self._tell_parts()
         while True:
@@ -141,6 +141,7 @@ class Fitting:
         parts = self._attempt.parts
         self._history.expect(self._steps * parts, done * parts)
         clock = self._epochs.clock if self._epochs else None
+        alone = self._around.group.workers == 1
         held_out = self._prepared(self._held_out)
         if saved and done:  # makes the sums of the metrics, which are put back as the epoch begins
             self._fitted.evaluate(held_out.take(1), verbose=0)
@@ -162,7 +163,8 @@ class Fitting:
                         held,
                         self._parts,
                         stage=self._number,
-                        batches=self._steps if clock else 0,
+                        # Several workers would have to agree on the moment.
+                        batches=self._steps if clock and alone else 0,
                         done=done,
                         parts_of_batch=parts,
                     ),
@@ -223,7 +225,7 @@ class Fitting:
         return goes_on
 
     def _can_halve(self) -> bool:
-        if self._around.replicas > 1:
+        if self._around.group.replicas > 1:
             return False  # tf.distribute refuses what accumulates gradients
         self._size = self._size or evening.size_of(self._train)
         return 2 * self._attempt.parts <= self._size
@@ -253,14 +255,14 @@ class Fitting:
     def _prepared(self, batches: Any) -> Any:
         """One-hot, and of one size where that is needed, or spares compiling twice."""
         batches = compiling.one_hot(batches, int(self._model.output_shape[-1]))
-        even = self._attempt.parts > 1 or self._around.replicas > 1
+        even = self._attempt.parts > 1 or self._around.group.replicas > 1
         if even or (self._size and keras.backend.backend() == "jax"):
             batches = evening.evened(batches, self._even_size())
         return batches
 
     def _even_size(self) -> int:
         self._size = self._size or evening.size_of(self._train)
-        unit = self._attempt.parts * self._around.replicas
+        unit = self._attempt.parts * self._around.group.replicas
         return -(-self._size // unit) * unit
 
     def _average(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tlearn.networks import folding
 from tlearn.stages.epochs import Batches, Epochs
 
 __all__ = ["Batches", "HeadMaterial", "Material"]
@@ -44,12 +45,14 @@ class Material:
         train: Batches for it; of `Epochs` any epoch can be begun anywhere.
         validation: Batches for it, in order, never augmented.
         head: Gives the head's inputs, where they are kept and the head alone trains.
+        part: Gives what is to be fitted of another model with the same layers.
     """
 
     model: keras.Model
     train: Batches | Epochs
     validation: Batches
     head: Callable[[], HeadMaterial] | None = None
+    part: Callable[[keras.Model], keras.Model] = folding.quick
 
     @property
     def batches(self) -> Batches:

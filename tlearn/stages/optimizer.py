@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tlearn.devices.summing import SumsFirst
 from tlearn.stages import freezing
 from tlearn.stages.stage import Stage
 
@@ -16,7 +17,7 @@ _NO_DECAY = ["bias", "gamma", "beta"]
 
 
 @keras.saving.register_keras_serializable("tlearn")
-class DiscriminativeAdamW(keras.optimizers.AdamW):
+class DiscriminativeAdamW(SumsFirst, keras.optimizers.AdamW):
     """AdamW (Loshchilov and Hutter 2019) whose rate is multiplied by a factor for each variable.
 
     Gradients are not scaled, because Adam divides by their size and would undo it.

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from tlearn.devices.group import ONE, Group
 from tlearn.errors import TrainingError
 from tlearn.networks import folding
 from tlearn.progress import SILENT, Progress
@@ -20,6 +21,7 @@ from tlearn.stages.checkpoints import Checkpoints, Saved
 from tlearn.stages.fitting import Fitting
 from tlearn.stages.material import Batches, Material
 from tlearn.stages.solving import solve
+from tlearn.stages.spreading import of_chief, spread
 from tlearn.stages.stage import Stage
 from tlearn.stages.watching import AfterEpoch
 
@@ -58,7 +60,7 @@ def run(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     after_epoch: AfterEpoch | None = None,
     checkpoints: Checkpoints | None = None,
-    replicas: int = 1,
+    group: Group = ONE,
 ) -> Training:
     """Fine-tune a model by stages. Works on any Keras classifier and any tf.data sets.
 
@@ -83,8 +85,7 @@ def run(
         after_epoch: Called with the stage and the epoch's row of history. What it raises ends the
             training there and then.
         checkpoints: Where training stands is kept there, and it goes on from what is kept.
-        replicas: On how many devices of a strategy, within whose scope the model was made, each batch is
-            divided.
+        group: Who trains together; each batch is divided among their devices.
 
     Returns:
         The history and a table of the stages.
@@ -102,9 +103,10 @@ def run(
     """
     if not stages:
         raise ValueError("A recipe needs at least one stage. Received: stages=()")
-    around = Around(progress, tuple(callbacks), after_epoch, checkpoints, replicas)
+    around = Around(progress, tuple(callbacks), after_epoch, checkpoints, group)
     course = _Course()
     saved = None if checkpoints is None else checkpoints.load()
+    group.wait()  # nobody keeps a new one before all have read the last one
     if checkpoints and not saved:
         progress.warn(
             "The photos, the settings or the weights have changed since training was interrupted, so "
@@ -167,24 +169,29 @@ def _run_stage(
     trainable = freezing.unfreeze(model, stage.unfreeze)
     material = kept(stage) if kept else None
     if material is None:
-        fitted = model if around.callbacks else folding.quick(model)
-        material = Material(fitted, train(stage) if callable(train) else train, validation)
+        # Workers would have to agree on it, and only the chief has callbacks.
+        part = _itself if around.callbacks or around.group.workers > 1 else folding.quick
+        found = train(stage) if callable(train) else train
+        material = Material(part(model), found, validation, part=part)
     fits = stage.solver != "lbfgs" or material.head is None
     if material.head is not None and not fits:
         found, rows = solve(model, stage, material.head, around.progress)
+        found = of_chief(found, model, around.group)
         if around.after_epoch:
             around.after_epoch(stage, rows[0])
     else:
-        fitting = Fitting(
-            model,
-            stage,
-            material,
-            around,
-            before=course.best,
-            number=number,
-            others={"course": course},
-        )
-        fitting.run(saved)
+        with around.group.scope():
+            whole, material = spread(model, stage, material, around.group)
+            fitting = Fitting(
+                whole,
+                stage,
+                material,
+                around,
+                before=course.best,
+                number=number,
+                others={"course": course},
+            )
+            fitting.run(saved)
         found, rows = fitting.best, fitting.rows
         course.rollbacks += fitting.events
     course.history += rows
@@ -216,6 +223,10 @@ def _run_stage(
             f"learning_rate={stage.learning_rate}"
         )
     model.set_weights(course.best.weights)
+
+
+def _itself(model: keras.Model) -> keras.Model:
+    return model
 
 
 def _score(best: Best | None) -> str:
