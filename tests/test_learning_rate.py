@@ -237,7 +237,7 @@ def test_auto_trains_as_the_same_number_does(run, digits):
 
 def test_a_rate_that_is_a_number_starts_no_search():
     plan = recipes.load("freeze_then_unfreeze").with_arguments({"learning_rate": 1e-4})
-    assert learning_rate.settled(plan, None, Heard()) == (plan, None)
+    assert learning_rate.settled(plan, None, Heard()) == {"arguments": {}, "info": {}}
 
 
 def test_another_word_than_auto_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class Launch:
         grace: Seconds from asking a worker to end to ending it.
         pin: Whether each worker keeps to its share of the processor's cores.
         logs: The folder for a file of each worker's output.
+        program: What is run with the arguments.
     """
 
     arguments: tuple[str, ...]
@@ -37,6 +39,7 @@ class Launch:
     grace: float = 30.0
     pin: bool = False
     logs: Path = Path("launch-logs")
+    program: tuple[str, ...] = (sys.executable, "-m", "tlearn")
 
 
 def plan(arguments: Sequence[str], workers: int, **settings: object) -> Launch:

@@ -75,7 +75,7 @@ def run(launch: Launch, work: Work, progress: Progress = SILENT) -> int:
                 f"The Ray cluster has {cpus} CPUs, fewer than workers, so that some would wait for ever. "
                 f"Received: workers={launch.workers}"
             )
-        codes = ray.remote(num_cpus=0)(_Codes).remote()
+        codes: Any = ray.remote(num_cpus=0)(_Codes).remote()
         trainer = TensorflowTrainer(
             _in_actor,
             train_loop_config={
@@ -101,7 +101,8 @@ def run(launch: Launch, work: Work, progress: Progress = SILENT) -> int:
                 f"Ray has given up: {str(error).strip().partition(chr(10))[0]} Its logs are in "
                 f"{launch.logs}. Received: restarts={launch.restarts}"
             ) from error
-        return int(ray.get(codes.worst.remote()))
+        worst: Any = ray.get(codes.worst.remote())
+        return int(worst)
     finally:
         ray.shutdown()
 

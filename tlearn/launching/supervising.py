@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -88,7 +87,7 @@ def _start(launch: Launch, hear: Hear, workers: list[Worker]) -> None:
             task = {"type": "worker", "index": number}
             cluster = {"cluster": {"worker": addresses}, "task": task}
             environment[CLUSTER] = json.dumps(cluster)
-        command = [sys.executable, "-m", "tlearn", *launch.arguments]
+        command = [*launch.program, *launch.arguments]
         workers.append(Worker(number, command, environment, launch.logs, hear, cores[number]))
 
 

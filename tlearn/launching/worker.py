@@ -96,9 +96,10 @@ class Worker:
         self._beat.unlink(missing_ok=True)
 
     def _read(self, stream: IO[str], is_error: bool) -> None:
-        for line in stream:
-            with self._writing:
-                if not self._log.closed:
-                    self._log.write(line)
-                    self._log.flush()
-            self._hear(self.number, is_error, line.rstrip("\n"))
+        with stream:
+            for line in stream:
+                with self._writing:
+                    if not self._log.closed:
+                        self._log.write(line)
+                        self._log.flush()
+                self._hear(self.number, is_error, line.rstrip("\n"))
