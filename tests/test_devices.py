@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tlearn.devices.asking import CLUSTER, Asked, asked
+from tlearn.devices.group import ONE, Group
 from tlearn.errors import DeviceError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,6 +102,19 @@ def test_tf_config_says_who_is_who(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked("auto", "x:1,y:1", 0).addresses == ("x:1", "y:1"), "arguments win"
     monkeypatch.setenv(CLUSTER, "{}")
     assert asked() == Asked()
+
+
+def test_each_worker_has_its_part_of_a_batch_and_of_the_photos() -> None:
+    class Four:
+        num_replicas_in_sync = 4
+
+    workers = [Group(Four(), workers=2, worker=number) for number in (0, 1)]
+    assert [worker.places(10) for worker in workers] == [range(6), range(6, 12)]
+    digests = [f"{number:064x}" for number in range(0, 2**40, 2**33)]
+    for digest in digests:
+        assert [worker.is_mine(digest) for worker in workers].count(True) == 1
+    assert ONE.places(10) is None
+    assert ONE.is_mine(digests[0])
 
 
 @pytest.mark.parametrize(

@@ -190,3 +190,21 @@ def test_it_feeds_keras_for_a_known_number_of_steps(examples: pd.DataFrame) -> N
         callbacks=[counter],
     )
     assert steps == [0, 1, 2, 3] * 2
+
+
+def test_workers_read_only_their_own_places_and_together_all(examples: pd.DataFrame) -> None:
+    def batches(only: range | None) -> tuple[np.ndarray, np.ndarray]:
+        settings = {"image_size": 24, "batch_size": 4, "shuffle": True, "seed": 3}
+        return read(
+            pipeline.batches(
+                examples, CLASSES, augmentation=Augmentation("light"), only=only, **settings
+            )
+        )
+
+    images, labels = batches(None)
+    first, second = batches(range(2)), batches(range(2, 4))
+    np.testing.assert_array_equal(images, first[0] + second[0])
+    np.testing.assert_array_equal(labels, first[1])
+    places = np.arange(TOTAL) % 4
+    assert not first[0][places >= 2].any()
+    assert not second[0][places < 2].any()

@@ -48,6 +48,7 @@ def for_stage(
     seed: int,
     clock: Clock | None = None,
     done: int = 0,
+    only: range | None = None,
 ) -> Any:
     """Make the batches that one stage trains on.
 
@@ -61,6 +62,7 @@ def for_stage(
         seed: Decides order and augmentation.
         clock: Says which epoch it is; by default each pass is the next one.
         done: How many batches to leave out at the beginning of each epoch.
+        only: The places in each batch whose photos are read, unless photos are mixed; by default all.
 
     Returns:
         A tf.data.Dataset of `(images, labels)` or `(images, labels, weights)`: float32
@@ -81,6 +83,7 @@ def for_stage(
         balanced=stage.balance == "sampling",
         clock=clock,
         done=done,
+        only=None if stage.mixup or stage.cutmix else only,
     )
     batches = batches.map(lambda images, labels: (images, tf.one_hot(labels, num_classes)))
     if stage.mixup or stage.cutmix:

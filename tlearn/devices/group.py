@@ -46,6 +46,13 @@ class Group:
         """Who trained together, for the run's record."""
         return {"replicas": self.replicas, "workers": self.workers, "names": list(self.names)}
 
+    def places(self, batch_size: int) -> range | None:
+        """The places in each batch that this worker trains on; `None` where it is all of them."""
+        if self.workers == 1:
+            return None
+        part = -(-batch_size // self.replicas) * (self.replicas // self.workers)
+        return range(self.worker * part, (self.worker + 1) * part)
+
     def is_mine(self, digest: str) -> bool:
         """Whether a photo, by the hexadecimal SHA-256 of its content, is this worker's to look at."""
         return self.workers == 1 or int(digest[:8], 16) % self.workers == self.worker

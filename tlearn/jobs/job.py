@@ -178,11 +178,12 @@ class Job:
         Raises:
             TrainingError: The loss is not finite.
         """
+        only = self._group.places(self.batch_size)
         return stages.run(
             self.model,
             self.stages if plan is None else plan,
-            self._epochs,
-            self.in_order(self.validation),
+            lambda stage: self._epochs(stage, only=only),
+            self.in_order(self.validation, only=only),
             kept=self.kept,
             progress=self._progress,
             callbacks=callbacks,
@@ -243,7 +244,7 @@ class Job:
             folding.quick(self.model), self._epochs(stage), self.in_order(self.validation)
         )
 
-    def _epochs(self, stage: stages.Stage) -> Epochs:
+    def _epochs(self, stage: stages.Stage, only: range | None = None) -> Epochs:
         return training_data.epochs(
             stage,
             self.train,
@@ -252,13 +253,15 @@ class Job:
             batch_size=self.batch_size,
             resize_mode=self._photos.resize_mode,
             seed=self._photos.seed,
+            only=only,
         )
 
-    def in_order(self, examples: pd.DataFrame) -> Any:
+    def in_order(self, examples: pd.DataFrame, *, only: range | None = None) -> Any:
         """Photos as the model sees them when it does not train: in order, not augmented.
 
         Args:
             examples: A table of photos of the data set.
+            only: The places in each batch whose photos are read; by default all.
 
         Returns:
             A tf.data.Dataset of float32 `(batch, image_size, image_size, 3)` in 0..255 and class
@@ -270,4 +273,5 @@ class Job:
             image_size=self.image_size,
             batch_size=self.batch_size,
             resize_mode=self._photos.resize_mode,
+            only=only,
         )

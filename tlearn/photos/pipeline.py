@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,7 @@ def batches(
     balanced: bool = False,
     clock: Clock | None = None,
     done: int = 0,
+    only: range | None = None,
 ) -> tf.data.Dataset:
     """Read the photos of a table in batches.
 
@@ -61,6 +63,7 @@ def batches(
             of large ones wait for another epoch. It shuffles, too.
         clock: Says which epoch it is; by default each pass is the next one.
         done: How many batches to leave out at the beginning of each epoch.
+        only: The places in each batch whose photos are read; at others there is black. By default all.
 
     Returns:
         Data set of `float32` images of shape `(batch, image_size, image_size, 3)`, values 0 to
@@ -83,12 +86,19 @@ def batches(
     labels = class_numbers(examples, class_names)
     opened = _opener(examples, image_size)
 
-    def read(row: tf.Tensor, photo_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def pixels(row: tf.Tensor, photo_seed: tf.Tensor) -> tf.Tensor:
         image = opened(row)
         if augmentation is None:
-            image = resize(image, image_size, resize_mode)
-        else:
-            image = augment(image, image_size, resize_mode, augmentation, photo_seed)
+            return resize(image, image_size, resize_mode)
+        return augment(image, image_size, resize_mode, augmentation, photo_seed)
+
+    def read(number: tf.Tensor, row: tf.Tensor, photo_seed: tf.Tensor) -> tuple[Any, Any]:
+        if only is None:
+            return pixels(row, photo_seed), tf.gather(labels, row)
+        place = number % batch_size
+        mine = tf.logical_and(place >= only.start, place < only.stop)
+        black = tf.zeros((image_size, image_size, 3))
+        image = tf.cond(mine, lambda: pixels(row, photo_seed), lambda: black)
         return image, tf.gather(labels, row)
 
     # Graph code as it stands: AutoGraph would spend seconds on reading its source.
@@ -97,7 +107,10 @@ def batches(
     if done:
         rows = rows.skip(done * batch_size)
     # In the table's order whichever photo is decoded first: parallel work changes no batch.
-    photos = rows.map(read, num_parallel_calls=AT_ONCE, deterministic=True)
+    numbered = tf.data.Dataset.zip((tf.data.Dataset.range(max(len(examples), 1)), rows))
+    photos = numbered.map(
+        lambda number, row: read(number, *row), num_parallel_calls=AT_ONCE, deterministic=True
+    )
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return steady(photos.batch(batch_size).prefetch(_BATCHES_AHEAD)).with_options(options)

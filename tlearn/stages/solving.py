@@ -84,6 +84,7 @@ def solve(
         "learning_rate": math.nan,
         "seconds": seconds,
         "photos_per_second": len(given.labels) * found.passes / max(seconds, 1e-9),
+        "photos": len(given.labels),
     }
     if not math.isfinite(found.log_loss):
         return None, [row]

@@ -36,7 +36,7 @@ class Training:
 
     Args:
         history: One row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy,
-            val_log_loss, learning_rate (at the epoch's last step), seconds, photos_per_second.
+            val_log_loss, learning_rate (at the epoch's last step), seconds, photos_per_second, photos.
         stages: One row per stage: stage, epochs (run), learning_rate (peak),
             trainable_parameters, validation_accuracy and validation_log_loss (of its best epoch, or
             of the average), seconds, kept (whether the model ended with this stage's weights).

@@ -93,6 +93,7 @@ class History(keras.callbacks.Callback):
                 "learning_rate": rate,
                 "seconds": time.perf_counter() - self._started,
                 "photos_per_second": scores["photos"] / max(self._trained, 1e-9),
+                "photos": round(scores["photos"]),
             }
         )
         if self._task is not None:
