@@ -28,6 +28,7 @@ import malformed_requests
 import numpy as np
 import psutil
 
+_SUFFIXES = {".jpg", ".jpeg", ".png"}
 _BARE = """
 import sys, time, json, pathlib, threading
 import tensorflow as tf
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--malformed", type=int, default=1000)
     parser.add_argument("--only", choices=("load", "memory", "full", "malformed"))
     given = parser.parse_args()
-    files = sorted(one for one in given.photos.rglob("*") if one.is_file())
+    files = sorted(one for one in given.photos.rglob("*") if one.suffix.lower() in _SUFFIXES)
     files = files[:: max(1, len(files) // 256)][:256]
     photos = [file.read_bytes() for file in files]
     model = Path(given.run).name
