@@ -142,6 +142,10 @@ def test_parts_of_a_cpu_train_as_one_device_and_only_with_gradients_added_up_fir
             "print(open_group(asked()).replicas)\n"
             "group = open_group(asked(2))\n"
             "print(group.replicas, group.names, group.is_chief)\n"
+            "from tlearn.devices.opening import open_for\n"
+            "print(open_for(2, 'auto', 'mixed_float16')[1])\n"
+            "try: open_for(2, 'mixed_float16', 'mixed_float16')\n"
+            "except Exception as error: print(type(error).__name__, error)\n"
             "from tlearn.devices import proof\n"
             "import keras\n"
             "proof._Steps = keras.optimizers.SGD\n"
@@ -149,7 +153,9 @@ def test_parts_of_a_cpu_train_as_one_device_and_only_with_gradients_added_up_fir
             "except Exception as error: print(type(error).__name__, error)\n"
         )
     )
-    without_gpu, alone, first, second = found.strip().splitlines()
+    without_gpu, alone, first, policy, half, second = found.strip().splitlines()
+    assert policy == "float32"
+    assert half.startswith("DeviceError Several devices cannot train in mixed_float16")
     assert without_gpu.startswith("DeviceError No GPU is seen here")
     assert alone == "1"
     assert first == "2 ('CPU:0', 'CPU:1') True"
@@ -172,10 +178,19 @@ plan = [
     dataclasses.replace(stage, epochs=2, learning_rate=0.1, solver="adamw")
     for stage in recipes.freeze_then_unfreeze(27)
 ]
+def only_mine(batches, group):  # other workers' places hold nothing
+    places = group.places(8)
+    def hide(inputs, labels):
+        here = tf.range(tf.shape(labels)[0])
+        seen = (here >= places.start) & (here < places.stop)
+        return tf.where(seen[:, None], inputs, 0.0), labels
+    return batches if places is None else batches.map(hide)
+
 def trained(group, count=2):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dense(3)])
-    done = stages.run(model, plan[:count], train, validation, group=group)
+    data = only_mine(train, group), only_mine(validation, group)
+    done = stages.run(model, plan[:count], *data, group=group)
     return done, model
 
 def differences(group):

@@ -262,7 +262,9 @@ class Run:
         try:
             if name == layout.CONFUSION:
                 return from_csv(path, {TRUE_BY_PREDICTED: "text"}, rest="whole")
-            return from_csv(path, layout.TABLES[name], only=only)
+            # What versions have added to the history since is numbers.
+            rest = "number" if name == "history" else "text"
+            return from_csv(path, layout.TABLES[name], rest=rest, only=only)
         except (OSError, ValueError, csv.Error) as error:
             raise self.damaged(f"{path.name}: {error}") from error
 
