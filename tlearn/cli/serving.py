@@ -139,7 +139,7 @@ def serve(
     ] = 30.0,
 ) -> None:
     """Serve runs to other programs, and on a page to try them."""
-    from tlearn.features.memory import parse_size
+    from tlearn.memory import parse_size
     from tlearn.serving import finding, listening
     from tlearn.serving.settings import Settings
 
