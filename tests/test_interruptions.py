@@ -105,6 +105,7 @@ def test_a_run_is_made_once_more_to_the_last_bit(digits: Path, tmp_path: Path) -
     assert "The predictions are those of run, to the last bit." in again.stdout
     one, other = (runs.load(name, tmp_path) for name in ("run", "again"))
     assert one.predictions.equals(other.predictions)
-    assert one.info["arguments"] == other.info["arguments"] | {
-        "recipe_options": one.info["arguments"]["recipe_options"]
-    }
+    recorded, repeated = one.info["arguments"], other.info["arguments"]
+    assert repeated["backbone"] == one.info["backbone"]
+    as_asked = {name: recorded[name] for name in ("backbone", "recipe_options")}
+    assert recorded == repeated | as_asked

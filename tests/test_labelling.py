@@ -230,7 +230,7 @@ def test_a_folder_of_photos_is_ranked_by_a_run(digits, tmp_path):
 def test_what_cannot_be_kept_is_said_and_fails_nothing(digits, monkeypatch):
     data = read(digits)
     heard = Heard()
-    monkeypatch.setattr(jobs, "_WIDEST", 10)
+    monkeypatch.setattr(jobs.job, "_WIDEST", 10)
     import keras
 
     from tlearn import recipes

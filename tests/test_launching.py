@@ -63,6 +63,8 @@ def test_what_workers_print_is_heard_and_kept(tmp_path: Path) -> None:
 def test_a_worker_that_is_killed_takes_all_down_and_all_start_again(tmp_path: Path) -> None:
     code, _, warned = launched(
         tmp_path,
+        "other = pathlib.Path(sys.argv[1], 'starts-0')\n"
+        "while not other.exists(): time.sleep(0.01)\n"
         "if starts == 1 and number == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
         "if starts == 1: time.sleep(60)\n",
     )
@@ -74,9 +76,9 @@ def test_a_worker_that_is_killed_takes_all_down_and_all_start_again(tmp_path: Pa
 def test_a_worker_that_has_lost_another_is_started_again_a_mistake_is_not(
     tmp_path: Path,
 ) -> None:
-    code, _, warned = launched(tmp_path, "sys.exit(5 if starts == 1 else 0)")
+    code, _, warned = launched(tmp_path, "sys.exit(5 if number == 0 and starts == 1 else 0)")
     assert code == 0
-    assert len(warned) == 1
+    assert warned == ["Worker 0 ended with exit code 5, so all 2 workers are started again."]
     code, _, warned = launched(tmp_path, "sys.exit(1)")
     assert (code, warned) == (1, [])
 
@@ -91,19 +93,19 @@ def test_workers_without_progress_are_ended_even_if_they_ignore_sigterm(tmp_path
     code, _, warned = launched(
         tmp_path,
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(0 if starts > 1 else 60)\n",
-        silence=1.0,
+        silence=4.0,
     )
     assert code == 0
-    assert warned == ["No worker made progress for 1 seconds, so all 2 workers are started again."]
+    assert warned == ["No worker made progress for 4 seconds, so all 2 workers are started again."]
     assert time.monotonic() - began < 30
 
 
 def test_one_workers_progress_keeps_the_others_alive(tmp_path: Path) -> None:
     code, _, warned = launched(
         tmp_path,
-        f"for _ in range(8 if number else 0): os.utime(os.environ['{heartbeat.VARIABLE}']); time.sleep(0.3)\n"
-        "if number == 0: time.sleep(2.4)\n",
-        silence=1.5,
+        f"for _ in range(20 if number else 0): os.utime(os.environ['{heartbeat.VARIABLE}']); time.sleep(0.3)\n"
+        "if number == 0: time.sleep(6)\n",
+        silence=4.0,
     )
     assert (code, warned) == (0, [])
 
@@ -170,30 +172,32 @@ def finished(folder: Path, name: str) -> runs.Run:
     assert [path.name for path in (folder / "runs").iterdir() if path.name.startswith(".")] == []
     run = runs.load(name, folder / "runs")
     assert run.info["devices"]["workers"] == 2
-    assert run.info["features"]["photos"] == run.info["features"]["computed"] or name != "lost"
     assert len(run.predictions) == len(set(run.predictions["path"]))
     return run
 
 
 @pytest.mark.slow
 def test_two_workers_train_one_run_and_when_one_is_killed_it_goes_on(digits: Path) -> None:
-    process = subprocess.Popen(
+    said = []
+    with subprocess.Popen(
         command(digits, name="lost"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=ROOT,
-    )
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if "epoch 1 of 3" in line and not any("started again" in one for one in said):
-            os.kill(worker_of(process.pid, 1), signal.SIGKILL)
+        env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if "epoch 1 of 3" in line and not any("started again" in one for one in said):
+                os.kill(worker_of(process.pid, 1), signal.SIGKILL)
     assert process.wait() == 0, "".join(said)
     assert any("Worker 1 was ended by SIGKILL" in line for line in said)
     assert any("Going on with the unfinished run" in line for line in said)
-    assert all(not line.startswith("1 |") for line in said if "Error" not in line)
+    assert [line for line in said if line.startswith("1 |")] == []
+    assert sum("Frozen features of 28 photos computed" in line for line in said) == 1
+    assert sum("Frozen features of 28 photos: all kept" in line for line in said) == 1
     run = finished(digits, "lost")
     assert run.history["epoch"].tolist() == [1, 1, 2, 3]
 
