@@ -63,16 +63,15 @@ def child(photos: Path, output: Path, before: Callable[[], None] = lambda: None)
     return process
 
 
-def killed_at_write(number: int) -> Callable[[], None]:
-    """Make the process kill itself at its so-manieth write."""
-    left = number
+_WRITES = [(os, "fsync"), (Path, "rename"), (Path, "replace"), (Path, "write_text")]
+
+
+def before_each_write(happens: Callable[[], None]) -> Callable[[], None]:
+    """What makes a process do something before each of its writes."""
 
     def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
         def step(*arguments: Any, **options: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            happens()
             return operation(*arguments, **options)
 
         return step
@@ -84,27 +83,29 @@ def killed_at_write(number: int) -> Callable[[], None]:
     return prepare
 
 
-_WRITES = [(os, "fsync"), (Path, "rename"), (Path, "replace"), (Path, "write_text")]
+def killed_at_write(number: int) -> Callable[[], None]:
+    """Make the process kill itself at its so-manieth write."""
+    left = number
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return before_each_write(count)
 
 
 def count_writes(file: Path) -> Callable[[], None]:
     """Make the process note how often it writes."""
     written = 0
 
-    def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*arguments: Any, **options: Any) -> Any:
-            nonlocal written
-            written += 1
-            file.write_bytes(str(written).encode())
-            return operation(*arguments, **options)
+    def count() -> None:
+        nonlocal written
+        written += 1
+        file.write_bytes(str(written).encode())
 
-        return step
-
-    def prepare() -> None:
-        for owner, name in _WRITES:
-            setattr(owner, name, counted(getattr(owner, name)))
-
-    return prepare
+    return before_each_write(count)
 
 
 def ended(process: int, within: float | None = None) -> int:

@@ -15,10 +15,13 @@ import collections
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,6 +165,35 @@ def malformed(port: int, model: str, photo: bytes, count: int) -> dict[str, Any]
     return {kind: dict(sorted(counts.items())) for kind, counts in statuses.items()}
 
 
+def reloads(run: str, bodies: Sequence[bytes], count: int) -> dict[str, Any]:
+    """What newer versions cost, each published while 8 clients ask; and the memory as they go."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, Path(run).name)
+        shutil.copytree(Path(run, "saved_model"), folder / "1")
+        outcome = Outcome()
+        memory: dict[int, int] = {}
+        with server(str(folder), "--reload-every", "0.2") as (port, process):
+            for version in range(1, count + 1):
+                if version > 1:
+                    shutil.copytree(folder / "1", Path(place, "next"))
+                    Path(place, "next").rename(folder / str(version))
+                while _version(port, folder.name) != version:
+                    part = load(port, bodies, 8, 32)
+                    outcome.seconds += part.seconds
+                    outcome.statuses += part.statuses
+                    outcome.took += part.took
+                load(port, bodies, 8, 64)
+                memory[version] = round(process.memory_info().rss / 1e6)
+    return {"memory_mb_by_version": memory, "meanwhile": outcome.as_dict()}
+
+
+def _version(port: int, model: str) -> int:
+    """The version that answers now."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models/{model}") as answer:
+        states = json.load(answer)["model_version_status"]
+    return max(int(one["version"]) for one in states if one["state"] == "AVAILABLE")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
@@ -171,7 +203,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--memory", type=int, default=10_000)
     parser.add_argument("--malformed", type=int, default=1000)
-    parser.add_argument("--only", choices=("load", "memory", "full", "malformed"))
+    parser.add_argument("--versions", type=int, default=20)
+    parser.add_argument("--only", choices=("load", "memory", "full", "malformed", "reload"))
     given = parser.parse_args()
     files = sorted(one for one in given.photos.rglob("*") if one.suffix.lower() in _SUFFIXES)
     files = files[:: max(1, len(files) // 256)][:256]
@@ -214,6 +247,8 @@ def main() -> None:
             told["malformed_memory_mb"] = [
                 round(one / 1e6) for one in (before, process.memory_info().rss)
             ]
+    if wanted("reload"):
+        told["reload"] = reloads(given.run, files_sent, given.versions)
     sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
 

@@ -179,13 +179,14 @@ def finished(folder: Path, name: str) -> runs.Run:
 @pytest.mark.slow
 def test_two_workers_train_one_run_and_when_one_is_killed_it_goes_on(digits: Path) -> None:
     said = []
+    kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     with subprocess.Popen(
         command(digits, name="lost"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
+        env={**kept, "TLEARN_CACHE": str(digits / "cache")},
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

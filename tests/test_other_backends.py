@@ -31,7 +31,7 @@ def test_jax_trains_and_tensorflow_answers_as_it_did(tmp_path: Path) -> None:
             *("--image-size", "64", "--epochs", "2", "--no-mirror", "--no-group"),
             *("--output", str(tmp_path / "runs"), "--name", "by-jax"),
         ],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
+        env={**os.environ, "KERAS_BACKEND": "jax", "TLEARN_CACHE": str(tmp_path / "cache")},
         capture_output=True,
         text=True,
     )

@@ -16,13 +16,10 @@ from starlette.responses import Response
 from tensorflow.core.framework import types_pb2
 
 from tlearn.serving import tensors
-from tlearn.serving.answering import Answering, in_time
-from tlearn.serving.arriving import Arrivals
-from tlearn.serving.batching import Batcher
+from tlearn.serving.answering import in_time
+from tlearn.serving.endpoint import Endpoint
 from tlearn.serving.refusing import Refused
 from tlearn.serving.servable import Servable
-from tlearn.serving.settings import Settings
-from tlearn.serving.shelf import Shelf
 
 __all__ = ["Rest"]
 
@@ -32,30 +29,8 @@ _STATUS = re.compile(_WHICH + r"(?:/(?P<part>(?i:metadata)))?")
 _MOST_DIGITS = 18  # of a version, which is a number of 64 bits
 
 
-class Rest:
-    """The endpoint of all that begins with `/v1/`.
-
-    Args:
-        settings: The limits.
-        shelf: The models.
-        arrivals: How requests come in.
-        batcher: Where the model sees photos.
-        answering: Has photos answered.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        shelf: Shelf,
-        arrivals: Arrivals,
-        batcher: Batcher,
-        answering: Answering,
-    ) -> None:
-        self._settings = settings
-        self._shelf = shelf
-        self._arrivals = arrivals
-        self._batcher = batcher
-        self._answering = answering
+class Rest(Endpoint):
+    """The endpoint of all that begins with `/v1/`."""
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""

@@ -12,13 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tlearn.prediction.answers import UNSURE
-from tlearn.serving.answering import Answering, Said, in_time
-from tlearn.serving.arriving import Arrivals
-from tlearn.serving.batching import Batcher
+from tlearn.serving.answering import Said, in_time
+from tlearn.serving.endpoint import Endpoint
 from tlearn.serving.refusing import Refused
 from tlearn.serving.servable import Servable
-from tlearn.serving.settings import Settings
-from tlearn.serving.shelf import Shelf
 
 __all__ = ["Uploads"]
 
@@ -31,22 +28,8 @@ class _InMemory(MultiPartParser):
     spool_max_size = 2**62
 
 
-class Uploads:
-    """The endpoint of file uploads. The arguments are those of `rest.Rest`."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        shelf: Shelf,
-        arrivals: Arrivals,
-        batcher: Batcher,
-        answering: Answering,
-    ) -> None:
-        self._settings = settings
-        self._shelf = shelf
-        self._arrivals = arrivals
-        self._batcher = batcher
-        self._answering = answering
+class Uploads(Endpoint):
+    """The endpoint of file uploads."""
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
