@@ -17,6 +17,7 @@ from tlearn.errors import RunError
 from tlearn.files.snapshots import Snapshots
 from tlearn.interrupts import Terminated
 from tlearn.photos.mixing import mix
+from tlearn.photos.steady import steady
 from tlearn.stages.checkpoints import Checkpoints
 from tlearn.stages.epochs import Clock, Epochs
 from tlearn.stages.material import Material
@@ -60,22 +61,24 @@ def epochs(stage: stages.Stage) -> Epochs:
         rows = clock.numbers("order").flat_map(order)
         rows = rows.apply(tf.data.experimental.assert_cardinality(PHOTOS)).skip(done * BATCH)
         found = rows.batch(BATCH).map(lambda row: (tf.gather(pixels, row), tf.gather(labels, row)))
-        return mix(found, mixup=stage.mixup, seed=7, clock=clock, done=done)
+        return steady(mix(found, mixup=stage.mixup, seed=7, clock=clock, done=done))
 
     return Epochs(make, BATCH)
 
 
 def train(
-    checkpoints: Checkpoints | None = None, *callbacks: keras.callbacks.Callback
+    checkpoints: Checkpoints | None = None,
+    *callbacks: keras.callbacks.Callback,
+    plan: tuple[stages.Stage, ...] = PLAN,
 ) -> tuple[list[np.ndarray], stages.Training]:
     model = classifier()
-    held_out = tf.data.Dataset.from_tensor_slices(photos(18, 1)).batch(BATCH)
+    held_out = steady(tf.data.Dataset.from_tensor_slices(photos(18, 1)).batch(BATCH))
 
     def kept(stage: stages.Stage) -> Material:
         return Material(model, epochs(stage), held_out)
 
     found = stages.run(
-        model, PLAN, None, held_out, kept=kept, callbacks=callbacks, checkpoints=checkpoints
+        model, plan, None, held_out, kept=kept, callbacks=callbacks, checkpoints=checkpoints
     )
     return model.get_weights(), found
 
@@ -118,6 +121,21 @@ def test_ctrl_c_loses_no_step(tmp_path: Path, step: int, uninterrupted) -> None:
         np.testing.assert_array_equal(one, other)
     same(training.history, uninterrupted[1].history)
     same(training.stages, uninterrupted[1].stages)
+
+
+@pytest.mark.parametrize("step", [16, 18, 20])
+def test_what_went_astray_as_it_was_kept_goes_back(tmp_path: Path, step: int) -> None:
+    ruin = stages.Stage("ruin", epochs=4, learning_rate=10.0, unfreeze=1.0, warmup=0.0)
+    plan = (PLAN[0], ruin)
+    expected, whole = train(plan=plan)
+    assert whole.rollbacks["epoch"].iloc[0] == 1
+    with pytest.raises(KeyboardInterrupt):
+        train(Checkpoints(tmp_path, plan="a"), Signal(step), plan=plan)
+    weights, training = train(Checkpoints(tmp_path, plan="a"), plan=plan)
+    pd.testing.assert_frame_equal(training.rollbacks, whole.rollbacks)
+    same(training.history, whole.history)
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_sigterm_is_told_from_ctrl_c(tmp_path: Path) -> None:

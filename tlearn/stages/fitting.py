@@ -74,6 +74,7 @@ class Fitting:
     def _begin(self) -> None:
         """From the first epoch."""
         stage = self._stage
+        self._guard.forget()
         self._keeper = KeepBest(stage.patience, of=self._model)
         self._mean = Average(round(stage.epochs * (1 - stage.average)), of=self._model)
         self._history = History(stage, self._around.progress, self._around.after_epoch)
@@ -127,7 +128,8 @@ class Fitting:
         self._average()
 
     def _fit_from(self, epoch: int, batch: int, saved: Saved | None) -> None:
-        self._guard.why = None
+        if self._guard.why is not None:
+            return  # astray already when it was kept
         if batch and self._epochs:
             self._fit(self._epochs.rest(batch), epoch, epoch + 1, batch, saved)
             epoch += 1
@@ -195,6 +197,7 @@ class Fitting:
             "best": self._keeper,
             "history": self._history,
             "mean": self._mean,
+            "guard": self._guard,
         }
         return found | ({"metrics": Variables(fitted.metrics_variables)} if metrics else {})
 
@@ -205,19 +208,19 @@ class Fitting:
         self._model.set_weights(best.weights if best else self._start)
         self._mean.forget()
         self._keeper.be_patient(epoch)
+        why = self._guard.why
+        self._guard.forget()
         goes_on = len(self.events) < _ROLLBACKS and epoch < stage.epochs
         rate = attempt.factor * stage.learning_rate * _LOWER
         self.events.append(
             {
                 "stage": stage.name,
                 "epoch": epoch,
-                "why": self._guard.why,
+                "why": why,
                 "learning_rate": rate if goes_on else float("nan"),
             }
         )
-        told = (
-            f"Stage {stage.name!r}, epoch {epoch}: {self._guard.why}, so it went back to the best "
-        )
+        told = f"Stage {stage.name!r}, epoch {epoch}: {why}, so it went back to the best "
         told += f"and on at a rate of {rate:.1e}." if goes_on else "and ends there."
         self._around.progress.warn(told)
         if goes_on:
