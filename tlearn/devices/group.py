@@ -61,24 +61,6 @@ class Group:
         """Where a model is to be built that the replicas train."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def shared(self, batches: Any) -> Any:
-        """Batches whose rows are divided among the replicas.
-
-        Args:
-            batches: A `tf.data` set of batches that divide evenly.
-
-        Returns:
-            What Keras takes in its place; on GPUs `batches`, which Keras divides and sends ahead.
-        """
-        if self.strategy is None or not self.names[0].startswith("CPU"):
-            return batches
-        import tensorflow as tf
-
-        # What sends ahead is tuned by tf.data as it runs, and its end waits until the tuner wakes: up
-        # to half of an epoch.
-        here = tf.distribute.InputOptions(experimental_fetch_to_device=False)
-        return self.strategy.experimental_distribute_dataset(batches, here)
-
     def wait(self) -> None:
         """Go on when all workers have come to this place."""
         self._of_chief(np.zeros(1, np.float32))

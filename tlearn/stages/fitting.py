@@ -149,8 +149,8 @@ class Fitting:
             self._fitted.evaluate(held_out.take(1), verbose=0)
         with interrupts.held() as held:
             self._fitted.fit(
-                self._around.group.shared(self._divided(batches)),
-                validation_data=self._around.group.shared(held_out),
+                self._divided(batches),
+                validation_data=held_out,
                 initial_epoch=first,
                 epochs=last,
                 callbacks=[
