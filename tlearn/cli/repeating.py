@@ -93,5 +93,9 @@ def compared(run: Run, like: str, output: Path) -> str:
         reasons.append("the photos are others")
     if newer := [name for name, now in run.versions.items() if other.versions.get(name) != now]:
         reasons.append(f"the versions of {', '.join(newer)} are others")
+    exact = [one.info["arguments"].get("deterministic") for one in (other, run)]
+    if not all(exact):
+        which = "neither run was" if not any(exact) else "only one run was"
+        reasons.append(f"{which} made with --deterministic")
     why = " and ".join(reasons)
     return f"The predictions differ from those of {other.name}{f': {why}' if why else ''}."
