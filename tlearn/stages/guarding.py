@@ -15,10 +15,8 @@ __all__ = ["Guard"]
 
 # A softmax that knows nothing has a log loss of log(classes); this many times that, and 1, is far above.
 _FAR = 3.0
-# How far validation accuracy may fall below what the stage began with, and in standard errors. At the
-# peak of the rate it falls by a tenth and more for an epoch, and recovers.
+# How far validation accuracy may fall below what the stage began with, and in standard errors.
 _FALL = 0.1
-_AT_ONCE = 0.3
 _ERRORS = 3.0
 # Seconds between two looks at the loss: each waits for the device.
 _LOOK_EVERY = 0.5
@@ -41,19 +39,18 @@ class Guard(keras.callbacks.Callback):
         self._highest = _FAR * math.log(max(2, classes)) + 1
         self._before = before
         self._looked = 0.0
-        self._low: float | None = None  # the last epoch's accuracy, where it had fallen
 
     def forget(self) -> None:
         """Begin anew: what was seen belongs to weights that are gone."""
-        self.why = self._low = None
+        self.why = None
 
     def state(self) -> Kept:
         """What it would take to go on from here."""
-        return {"why": self.why, "low": self._low}, []
+        return {"why": self.why}, []
 
     def restore(self, facts: Mapping[str, Any], arrays: Sequence[Any]) -> None:
         """Go on from what `state` gave."""
-        self.why, self._low = facts["why"], facts["low"]
+        self.why = facts["why"]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look at the loss now and then."""
@@ -81,13 +78,7 @@ class Guard(keras.callbacks.Callback):
 
     def _compare(self, usual: float, accuracy: float, photos: float) -> None:
         error = math.sqrt(2 * usual * (1 - usual) / photos) if photos else 0.0
-        fall = usual - accuracy
-        before, self._low = self._low, None
-        if fall <= max(_FALL, _ERRORS * error):
-            return
-        self._low = accuracy
-        recovers = before is None or accuracy > before
-        if fall > max(_AT_ONCE, _ERRORS * error) or not recovers:
+        if accuracy < usual - max(_FALL, _ERRORS * error):
             self._end(f"accuracy on validation fell from {usual:.3f} to {accuracy:.3f}")
 
     def _end(self, why: str) -> None:
