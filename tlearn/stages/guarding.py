@@ -73,13 +73,11 @@ class Guard(keras.callbacks.Callback):
         elif not math.isfinite(log_loss):
             self._end(f"the log loss on validation was {log_loss}")
         elif self._before is not None:
-            photos = float(scores.get("val_photos", 0))
-            self._compare(self._before.accuracy, float(scores["val_accuracy"]), photos)
-
-    def _compare(self, usual: float, accuracy: float, photos: float) -> None:
-        error = math.sqrt(2 * usual * (1 - usual) / photos) if photos else 0.0
-        if accuracy < usual - max(_FALL, _ERRORS * error):
-            self._end(f"accuracy on validation fell from {usual:.3f} to {accuracy:.3f}")
+            accuracy, photos = float(scores["val_accuracy"]), float(scores.get("val_photos", 0))
+            usual = self._before.accuracy
+            error = math.sqrt(2 * usual * (1 - usual) / photos) if photos else 0.0
+            if accuracy < usual - max(_FALL, _ERRORS * error):
+                self._end(f"accuracy on validation fell from {usual:.3f} to {accuracy:.3f}")
 
     def _end(self, why: str) -> None:
         self.why = why
