@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -269,6 +272,45 @@ def test_litert_gives_tensorflows_features():
     assert quick.engine == "litert"
     assert quick.difference is not None
     assert quick.difference <= TOLERANCE
+
+
+# In a process of its own: what TensorFlow keeps in its threads for one shape is kept until they end.
+_ONE_PHOTO = """
+import keras, numpy as np, tensorflow as tf
+from tlearn import backbones, determinism, heads
+from tlearn.features.trunk import Trunk
+from tlearn.networks import cutting, folding
+from tlearn.stages import freezing
+
+determinism.begin(0, required=True)
+model = heads.attach(backbones.build("efficientnet_lite0", image_size=64), 3)
+freezing.unfreeze(model, 0.1)
+cut = cutting.cuts(model, [model.layers[-1]])[-1]
+top = folding.folded(model, cut.tensor, model.outputs[0])
+kept = np.random.default_rng(0).normal(size=(1, *cut.tensor.shape[1:])).astype("float32")
+
+@tf.function
+def step(inputs):
+    with tf.GradientTape() as tape:
+        loss = keras.losses.categorical_crossentropy([[0.0, 0.0, 1.0]], top(inputs))
+    return tape.gradient(loss, top.trainable_variables)
+
+Trunk(model, [cut.tensor], engine="tensorflow")(np.zeros((1, 64, 64, 3), np.float32))
+found = {b"".join(one.numpy().tobytes() for one in step(tf.constant(kept))) for _ in range(300)}
+print("gradients", len(found))
+"""
+
+
+@pytest.mark.slow
+def test_a_step_of_one_photo_is_the_same_whether_or_not_the_trunk_ran_on_one() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _ONE_PHOTO],
+        env=os.environ | {"TF_NUM_INTRAOP_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout.splitlines()[-1:] == ["gradients 1"], told.stderr
 
 
 def test_what_litert_cannot_run_is_run_by_tensorflow_and_said():
