@@ -14,6 +14,8 @@ from tlearn import stages
 from tlearn.photos.steady import steady
 from tlearn.progress import Progress
 from tlearn.stages import compiling, evening, optimizer, step_memory
+from tlearn.stages.best import Best
+from tlearn.stages.guarding import Guard
 
 
 class Listener(Progress):
@@ -84,6 +86,27 @@ def test_a_training_that_goes_well_never_goes_back() -> None:
     fine = stages.Stage("unfreeze", epochs=6, learning_rate=1e-2, unfreeze=1.0)
     training = stages.run(classifier(), (HEAD, fine), batches(90, 0), batches(60, 1))
     assert training.rollbacks.empty
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "astray"),
+    [
+        ([0.85, 0.75, 0.8, 0.92], None),  # as at the peak of the rate
+        ([0.85, 0.75, 0.74], 3),
+        ([0.75, 0.85, 0.75, 0.85], None),
+        ([0.55], 1),
+    ],
+)
+def test_what_recovers_is_let_alone(accuracies: list[float], astray: int | None) -> None:
+    guard = Guard(6, Best(0.9, 0.4, 8, []))
+    guard.set_model(classifier())
+    ended = None
+    for epoch, accuracy in enumerate(accuracies, 1):
+        logs = {"loss": 0.5, "val_log_loss": 0.5, "val_accuracy": accuracy, "val_photos": 400}
+        guard.on_epoch_end(epoch - 1, logs)
+        if ended is None and guard.why is not None:
+            ended = epoch
+    assert ended == astray
 
 
 @pytest.mark.parametrize(("size", "parts"), [(16, 2), (7, 4)])

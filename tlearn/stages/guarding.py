@@ -15,8 +15,10 @@ __all__ = ["Guard"]
 
 # A softmax that knows nothing has a log loss of log(classes); this many times that, and 1, is far above.
 _FAR = 3.0
-# How far validation accuracy may fall below what the stage began with, and in standard errors.
+# How far validation accuracy may fall below what the stage began with, and in standard errors. At the
+# peak of the rate it falls by a tenth and more for an epoch, and recovers.
 _FALL = 0.1
+_AT_ONCE = 0.3
 _ERRORS = 3.0
 # Seconds between two looks at the loss: each waits for the device.
 _LOOK_EVERY = 0.5
@@ -39,18 +41,19 @@ class Guard(keras.callbacks.Callback):
         self._highest = _FAR * math.log(max(2, classes)) + 1
         self._before = before
         self._looked = 0.0
+        self._low: float | None = None  # the last epoch's accuracy, where it had fallen
 
     def forget(self) -> None:
         """Begin anew: what was seen belongs to weights that are gone."""
-        self.why = None
+        self.why = self._low = None
 
     def state(self) -> Kept:
         """What it would take to go on from here."""
-        return {"why": self.why}, []
+        return {"why": self.why, "low": self._low}, []
 
     def restore(self, facts: Mapping[str, Any], arrays: Sequence[Any]) -> None:
         """Go on from what `state` gave."""
-        self.why = facts["why"]
+        self.why, self._low = facts["why"], facts["low"]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look at the loss now and then."""
@@ -73,11 +76,19 @@ class Guard(keras.callbacks.Callback):
         elif not math.isfinite(log_loss):
             self._end(f"the log loss on validation was {log_loss}")
         elif self._before is not None:
-            accuracy, photos = float(scores["val_accuracy"]), float(scores.get("val_photos", 0))
-            usual = self._before.accuracy
-            error = math.sqrt(2 * usual * (1 - usual) / photos) if photos else 0.0
-            if accuracy < usual - max(_FALL, _ERRORS * error):
-                self._end(f"accuracy on validation fell from {usual:.3f} to {accuracy:.3f}")
+            photos = float(scores.get("val_photos", 0))
+            self._compare(self._before.accuracy, float(scores["val_accuracy"]), photos)
+
+    def _compare(self, usual: float, accuracy: float, photos: float) -> None:
+        error = math.sqrt(2 * usual * (1 - usual) / photos) if photos else 0.0
+        fall = usual - accuracy
+        before, self._low = self._low, None
+        if fall <= max(_FALL, _ERRORS * error):
+            return
+        self._low = accuracy
+        recovers = before is None or accuracy > before
+        if fall > max(_AT_ONCE, _ERRORS * error) or not recovers:
+            self._end(f"accuracy on validation fell from {usual:.3f} to {accuracy:.3f}")
 
     def _end(self, why: str) -> None:
         self.why = why
