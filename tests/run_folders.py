@@ -154,6 +154,7 @@ def write_run(
     table: pd.DataFrame | None = None,
     splits: pd.DataFrame | None = None,
     changes: Mapping[str, Any] | None = None,
+    call: Mapping[str, Any] | None = None,
 ) -> runs.Run:
     """Write a finished run.
 
@@ -166,11 +167,12 @@ def write_run(
         table: The predictions table, in place of a synthetic one.
         splits: The table of photos, in place of that of `examples`.
         changes: Keys of `run.json` that are to differ, such as `{"created": "2024-..."}`.
+        call: What was asked for, so that the same call goes on with what it has left.
 
     Returns:
         The `Run`, without `model.keras` and `saved_model/`.
     """
-    with runs.unfinished(root, name) as folder:
+    with runs.unfinished(root, name, call=call) as folder:
         fill(
             folder,
             class_names=class_names,

@@ -254,13 +254,16 @@ for left in range(steps):
     at = left
     child = os.fork()
     if child == 0:
-        run_folders.write_run(root / str(at), name="flowers")
+        run_folders.write_run(root / str(at), name="flowers", call=CALL)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     print("killed" if os.WIFSIGNALED(status) else "finished", flush=True)
     if os.WIFEXITED(status):
         break
 """
+WITHOUT_A_CALL, WITH_A_CALL = (
+    KILLED.replace("CALL", call) for call in ("None", '{"dataset": "flowers"}')
+)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer is killed in forked processes")
@@ -268,7 +271,7 @@ def test_a_writer_killed_at_any_moment_leaves_nothing_that_looks_finished(tmp_pa
     steps = 100
     for number in range(steps):
         (tmp_path / str(number)).mkdir()
-    writer = python(KILLED, tmp_path, steps)
+    writer = python(WITHOUT_A_CALL, tmp_path, steps)
     outcomes = writer.communicate(timeout=300)[0].split()
     assert outcomes == ["killed"] * (len(outcomes) - 1) + ["finished"]
     assert 20 < len(outcomes) < steps
@@ -289,6 +292,46 @@ def test_a_writer_killed_at_any_moment_leaves_nothing_that_looks_finished(tmp_pa
             with pytest.raises(RunError, match="no finished run"):
                 runs.latest(root)
     assert killed_with_a_run == 1  # between the rename and the sync of the folder above
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer is killed in forked processes")
+def test_the_same_call_after_a_kill_at_any_moment_leaves_nothing_but_its_run(tmp_path):
+    writer = python(WITH_A_CALL, tmp_path, 100)
+    outcomes = writer.communicate(timeout=300)[0].split()
+    assert outcomes == ["killed"] * (len(outcomes) - 1) + ["finished"]
+    begun = 0
+    for number in range(len(outcomes) - 1):
+        root = tmp_path / str(number)
+        begun += bool(root.exists() and hidden(root))
+        before = list(runs.table(root)["state"])
+        run_folders.write_run(root, name="flowers", call={"dataset": "flowers"})
+        assert list(runs.table(root)["state"]) == ["finished"] * (1 + ("finished" in before))
+        assert hidden(root) == []
+    assert begun > 20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a lock that another process holds")
+def test_a_run_that_another_process_has_only_just_begun_is_left_to_it(tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from tlearn.files.locking import locked
+folder = Path(sys.argv[1])
+folder.mkdir()
+with locked(folder / "lock"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    folder = tmp_path / ".flowers.unfinished-1"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout.readline() == b"held\n"
+    run_folders.write_run(tmp_path, name="flowers", call={"dataset": "flowers"})
+    assert hidden(tmp_path) == [folder]
+    other.communicate(timeout=60)
+    run_folders.write_run(tmp_path, name="flowers", call={"dataset": "flowers"})
+    assert hidden(tmp_path) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ _DECIDED = "decided.json"
 _CHECKPOINTS = "checkpoints"
 _NAMED = "named.json"
 _LOCK = "lock"
+# Seconds for which another process may look whether a folder that is only just made is anybody's.
+_GLANCE = 1.0
 
 
 class Work:
@@ -62,12 +65,25 @@ class Work:
         return self._call is not None and any(self.checkpoints.glob("*.npz"))
 
     def begin(self) -> None:
-        """Make its folder, or empty what another process has half-written there."""
+        """Make its folder, or empty what another process has half-written there.
+
+        Raises:
+            RunError: Another process works on it.
+        """
         self.goes_on = self.can_go_on
-        self.folder.mkdir(exist_ok=True)
-        self._held.enter_context(locking.locked(self.folder / _LOCK))
-        atomic.remove(self.folder / RUN)
-        (self.folder / RUN).mkdir()
+        until = time.monotonic() + _GLANCE
+        while True:
+            self.folder.mkdir(exist_ok=True)
+            try:
+                self._held.enter_context(locking.locked(self.folder / _LOCK))
+                atomic.remove(self.folder / RUN)
+                (self.folder / RUN).mkdir()
+                break
+            except (locking.InUse, FileNotFoundError) as error:
+                self._held.close()
+                if time.monotonic() > until:
+                    raise _busy(self.folder) from error
+                time.sleep(_GLANCE / 20)
         if self._call is not None and not self.goes_on:
             _write(self.folder / _CALL, self._call)
 
@@ -131,27 +147,44 @@ def left(output: Path, call: Mapping[str, Any]) -> Work | None:
         if probe.is_file():
             atomic.remove(probe)
     for folder in output.glob(".*"):
-        asked = _read(folder / _CALL) if layout.unfinished_name(folder) is not None else None
-        if asked is None:
+        if layout.unfinished_name(folder) is None:
+            continue
+        asked = _read(folder / _CALL)
+        if asked is None and not _is_hardly_begun(folder):
             continue
         try:
             with locking.locked(folder / _LOCK):
-                pass
+                ended = is_over(folder, output) or not Work(folder, call).can_go_on
+                stays = not ended or not atomic.remove(folder)
         except locking.InUse:
             busy = folder if asked == wanted else busy
             continue
-        if is_over(folder, output) or not Work(folder, call).can_go_on:
+        if ended and stays:  # where no file is removed while it is open
             atomic.remove(folder)
-        elif asked == wanted:
+        elif not ended and asked == wanted:
             same.append((folder.stat().st_mtime, folder))
     if same:
         return Work(max(same)[1], call)
     if busy is not None:
-        raise RunError(
-            f"Another process works on this very run, in {busy}. Wait for it, or begin a second one "
-            f"with --no-resume. Received: output={str(output)!r}"
-        )
+        raise _busy(busy)
     return None
+
+
+def _busy(folder: Path) -> RunError:
+    return RunError(
+        f"Another process works on this very run, in {folder}. Wait for it, or begin a second one "
+        f"with --no-resume. Received: output={str(folder.parent)!r}"
+    )
+
+
+def _is_hardly_begun(folder: Path) -> bool:
+    """Whether a hidden folder holds nothing of a run: its process was killed before it wrote the call."""
+    hidden = f".{_CALL}.unfinished-"
+    try:
+        names = {entry.name for entry in folder.iterdir() if not entry.name.startswith(hidden)}
+        return names <= {RUN, _LOCK} and not any((folder / RUN).glob("*"))
+    except OSError:
+        return False
 
 
 def is_over(folder: Path, output: Path) -> bool:
