@@ -70,7 +70,6 @@ class Work:
         Raises:
             RunError: Another process works on it.
         """
-        self.goes_on = self.can_go_on
         until = time.monotonic() + _GLANCE
         while True:
             self.folder.mkdir(exist_ok=True)
@@ -78,6 +77,7 @@ class Work:
                 self._held.enter_context(locking.locked(self.folder / _LOCK))
                 atomic.remove(self.folder / RUN)
                 (self.folder / RUN).mkdir()
+                self.goes_on = self.can_go_on
                 break
             except (locking.InUse, FileNotFoundError) as error:
                 self._held.close()
