@@ -86,6 +86,12 @@ def test_the_first_trial_is_the_recipe_itself_so_that_the_best_is_never_worse(fo
     assert found.table["validation_log_loss"].min() <= first["validation_log_loss"]
 
 
+def test_trials_are_stopped_early_by_the_figure_that_they_are_judged_by(found):
+    for trial in json.loads((found.folder / "study.json").read_text())["trials"]:
+        of_epochs = np.array(trial["log_losses"])
+        assert np.isclose(of_epochs, trial["validation_log_loss"], rtol=1e-3).any()
+
+
 def test_what_is_fixed_is_not_searched(found):
     assert "augmentation" not in found.table
     assert found.best.arguments["augmentation"] == "none"
@@ -321,9 +327,10 @@ def test_finetune_with_the_best_recipe_reaches_what_the_search_saw(digits, tmp_p
     options = {"epochs": 2, "augmentation": "none", "unfreeze": 0.1}
     found = tlearn.tune(digits, recipe_options=options, trials=3, image_size=32, output=tmp_path)
     run = tlearn.finetune(digits, recipe=found.best_path, image_size=32, output=tmp_path)
-    kept = run.stages[run.stages["kept"]].iloc[0]
-    least = found.table["validation_log_loss"].min()
-    assert kept["validation_log_loss"] == pytest.approx(least, rel=1e-3)
+    validation = run.info["calibration"]["validation"]
+    best = found.table.sort_values("validation_log_loss").iloc[0]
+    assert best["validation_log_loss"] == pytest.approx(validation["after"]["nll"], rel=1e-3)
+    assert validation["before"]["nll"] != pytest.approx(validation["after"]["nll"], rel=0.02)
 
 
 @pytest.mark.slow

@@ -90,9 +90,9 @@ def tune(
 ) -> None:
     """Search the settings of a recipe that serve these photos best.
 
-    Each trial is a fine-tuning on kept features, judged by the log loss of the validation photos.
-    The first is the recipe itself. Settings given here are fixed, the others are searched. Stopped
-    or killed, the same command goes on where it was.
+    Each trial is a fine-tuning on kept features, judged by the calibrated log loss of the
+    validation photos. The first is the recipe itself. Settings given here are fixed, the others are
+    searched. Stopped or killed, the same command goes on where it was.
     """
     from tlearn import backbones, recipes
     from tlearn.choosing import durations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -122,12 +123,11 @@ class Kept:
         classes, batch_size = len(self._photos.class_names), self._photos.batch_size
 
         def head() -> HeadMaterial:
-            every, all_held_out = np.arange(len(labels)), np.arange(len(validation_labels))
-            rows = _as_many_as_fit(every, views[0].shape[1:], self._budget, self._photos.seed)
+            rows = planning.as_many_as_fit(views[0].shape, self._budget, self._photos.seed)
             return HeadMaterial(
                 views[0].read(rows),
                 labels[rows],
-                held_out.read(all_held_out),
+                held_out.read(np.arange(len(validation_labels))),
                 validation_labels,
                 weights,
             )
@@ -148,10 +148,31 @@ class Kept:
         return Material(
             self._top(plan, self._model),
             Epochs(train, batch_size),
-            batches.in_order(held_out, validation_labels, classes, batch_size=batch_size),
+            self._in_order(held_out),
             head if planning.is_solved(self._model, stage) else None,
             functools.partial(self._top, plan),
         )
+
+    def validation(self, stage: Stage) -> tuple[keras.Model, Any] | None:
+        """The part of the model that a stage trains, and batches of the validation photos for it.
+
+        Args:
+            stage: One of the stages, which has begun.
+
+        Returns:
+            `None` where nothing of it is kept, or no longer.
+        """
+        plan = self._plans[self._of_stage[id(stage)]]
+        if plan is None or self._collector is None:
+            return None
+        with contextlib.suppress(CacheError):
+            held_out = self._rows(plan, stage, 0, self._photos.validation)
+            return self._top(plan, self._model), self._in_order(held_out)
+        return None
+
+    def _in_order(self, held_out: batches.Rows) -> Any:
+        classes, batch_size = len(self._photos.class_names), self._photos.batch_size
+        return batches.in_order(held_out, self._labels[1], classes, batch_size=batch_size)
 
     def plain(self, stage: Stage) -> tuple[batches.Rows, batches.Rows] | None:
         """What one stage's frozen trunk says of the photos as they are.
@@ -276,11 +297,3 @@ class Kept:
             return views, held_out
         loaded = [batches.InMemory(rows.read(np.arange(len(rows)))) for rows in (*views, held_out)]
         return list(loaded[:-1]), loaded[-1]
-
-
-def _as_many_as_fit(rows: Array, shape: tuple[int, ...], budget: int, seed: int) -> Array:
-    """All rows, or as many, drawn at random, as take half the budget three times in float32."""
-    most = max(1000, budget // (24 * math.prod(shape)))
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

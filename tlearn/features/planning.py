@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from tlearn.networks import cutting
 from tlearn.stages import freezing, solving
 from tlearn.stages.stage import Stage
 
-__all__ = ["Plan", "is_solved", "plan"]
+__all__ = ["Plan", "as_many_as_fit", "is_solved", "plan"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,22 @@ def is_solved(model: keras.Model, stage: Stage) -> bool:
     """
     asked = stage.solver == "lbfgs" and stage.unfreeze == 0
     return asked and solving.dense_of(model) is not None
+
+
+def as_many_as_fit(shape: tuple[int, ...], budget: int, seed: int) -> np.ndarray:
+    """Which rows a head is fitted on at once: all, or as many as fit three times, in float32, into half
+    the budget.
+
+    Args:
+        shape: Of all rows, with their number first.
+        budget: Bytes.
+        seed: Draws them.
+
+    Returns:
+        Their places in ascending order, at least 1,000 if there are so many.
+    """
+    count, *row = shape
+    most = max(1000, budget // (24 * math.prod(row)))
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))

@@ -103,6 +103,7 @@ class Job:
             class_weights=training_data.class_weights(self.train["label"], data.class_names),
         )
         self.kept = self.keep(self.stages, self.validation)
+        self._asked: tuple[stages.Stage, keras.Model, Any] | None = None
 
     def keep(
         self,
@@ -216,15 +217,20 @@ class Job:
             digest.update(np.ascontiguousarray(weights).tobytes())
         return digest.hexdigest()
 
-    def validation_probabilities(self) -> np.ndarray:
-        """What the trained model says of the validation photos, from kept features where it can.
+    def validation_probabilities(self, stage: stages.Stage | None = None) -> np.ndarray:
+        """What the model says of the validation photos as it is, from kept features where it can.
+
+        Args:
+            stage: The stage that is being trained, or was trained last; by default the last one.
 
         Returns:
             float32 `(validation photos, classes)`, in the order of `validation`.
         """
-        material = self.kept(self.stages[-1])
-        model = self.model if material is None else material.model
-        batches = self.in_order(self.validation) if material is None else material.validation
+        stage = stage or self.stages[-1]
+        if self._asked is None or self._asked[0] is not stage:
+            kept = self.kept.validation(stage) or (self.model, self.in_order(self.validation))
+            self._asked = (stage, *kept)
+        _, model, batches = self._asked
         with precisions.exact():
             found = [model.predict_on_batch(inputs.numpy()) for inputs, _ in batches]
         return np.concatenate(found)

@@ -38,7 +38,7 @@ TABLE = "trials.csv"
 PLOT = "trials.png"
 _RECORD = "study.json"
 _LOCK = ".lock"
-_FORMAT = 1
+_FORMAT = 2  # since log losses are calibrated
 _FOR_READERS = ("photos",)  # told in what is written, and no matter when two are compared
 
 
@@ -53,11 +53,11 @@ class Trial:
         parameters: What Optuna chose.
         settings: The same as a recipe takes it.
         validation_accuracy: Of what was kept, 0 to 1; of a pruned trial, of its last epoch.
-        validation_log_loss: Likewise.
+        validation_log_loss: Likewise, after temperature scaling.
         epochs: Epochs run, over all stages.
         seconds: Wall seconds of the whole trial.
         computed: Photos whose frozen features were computed for it; the others were kept.
-        log_losses: Validation log loss after each epoch that pruning looks at.
+        log_losses: Calibrated validation log loss after each epoch that pruning looks at.
         by_photo: Log loss of each validation photo, where it is still known.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import numpy as np
 
 from tlearn import backbones, jobs
 from tlearn import precision as precisions
+from tlearn.calibration import calibrated, fit
 from tlearn.datasets import Dataset
 from tlearn.errors import TrainingError
 from tlearn.networks.forgetting import forget_models
@@ -74,7 +76,7 @@ class Workbench:
         Args:
             recipe: The recipe.
             report: Called after each epoch of the unfrozen stages (of the head, where there are
-                none) with the validation log loss and the number of such epochs so far; says
+                none) with the calibrated validation log loss and the number of such epochs so far; says
                 whether to stop.
             progress: Who watches.
 
@@ -105,7 +107,7 @@ class Workbench:
             seed=self.seed,
             progress=progress,
         )
-        watch = _Watch(job.stages, report)
+        watch = _Watch(job, report)
         state, by_photo = "finished", np.zeros(0)
         accuracy = log_loss = float("nan")
         try:
@@ -117,8 +119,8 @@ class Workbench:
         else:
             kept = stages[stages["kept"]].iloc[0]
             accuracy = float(kept["validation_accuracy"])
-            log_loss = float(kept["validation_log_loss"])
             by_photo = _log_losses(job)
+            log_loss = float(by_photo.mean())
         return Outcome(
             state=state,
             validation_accuracy=accuracy,
@@ -138,9 +140,10 @@ class _Pruned(Exception):
 class _Watch:
     """Reports the epochs by which trials are compared."""
 
-    def __init__(self, stages: tuple[Stage, ...], report: Report) -> None:
+    def __init__(self, job: jobs.Job, report: Report) -> None:
         # The head's epochs differ from trial to trial; where more follows it, that is compared.
-        self._compared = [stage for stage in stages if stage.unfreeze > 0] or list(stages)
+        self._compared = [stage for stage in job.stages if stage.unfreeze > 0] or job.stages
+        self._job = job
         self._report = report
         self.epochs = 0
         self.last = (float("nan"), float("nan"))
@@ -150,17 +153,25 @@ class _Watch:
         self.epochs += 1
         self.last = float(row["val_accuracy"]), float(row["val_log_loss"])
         if stage in self._compared:
+            if math.isfinite(self.last[1]):
+                self.last = self.last[0], float(_log_losses(self._job, stage).mean())
             self.reported.append(self.last[1])
             if self._report(self.last[1], len(self.reported)):
                 raise _Pruned
 
 
-def _log_losses(job: jobs.Job) -> np.ndarray:
-    """The log loss of each validation photo, `(validation photos,)`."""
-    probabilities = job.validation_probabilities()
+def _log_losses(job: jobs.Job, stage: Stage | None = None) -> np.ndarray:
+    """The log loss of each validation photo, `(validation photos,)`, after temperature scaling.
+
+    `finetune` exports the calibrated model. Label smoothing and mixup move the log loss before that by
+    how sure they leave the model, and a search would choose by it.
+    """
+    probabilities = job.validation_probabilities(stage)
     truth = pipeline.class_numbers(job.validation, job.data.class_names)
-    chosen = probabilities[np.arange(len(truth)), truth]
-    return -np.log(np.maximum(chosen, np.finfo(np.float32).tiny))
+    least = np.finfo(np.float32).tiny
+    temperature = fit(np.log(np.maximum(probabilities, least)), truth).value
+    chosen = calibrated(probabilities, temperature)[np.arange(len(truth)), truth]
+    return -np.log(np.maximum(chosen, least))
 
 
 class Inside(Progress):

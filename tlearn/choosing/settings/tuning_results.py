@@ -28,8 +28,8 @@ class Tuning:
     Args:
         table: One row per trial: number (from 1), state (`"finished"`, `"pruned"` or `"failed"`),
             a column for each setting that was searched, validation_accuracy (0 to 1),
-            validation_log_loss, epochs, seconds, photos_computed (photos whose frozen features
-            were not kept yet). The first is the recipe itself.
+            validation_log_loss (after temperature scaling), epochs, seconds, photos_computed (photos
+            whose frozen features were not kept yet). The first is the recipe itself.
         best: The recipe with the settings of the lowest validation log loss.
         folder: Where all of it is kept, `best.toml` among it.
         gain: Against the recipe itself.
