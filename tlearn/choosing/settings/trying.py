@@ -19,7 +19,7 @@ from tlearn import precision as precisions
 from tlearn.calibration import calibrated, fit
 from tlearn.datasets import Dataset
 from tlearn.errors import TrainingError
-from tlearn.networks.forgetting import forget_models
+from tlearn.networks.forgetting import forgetting
 from tlearn.photos import pipeline
 from tlearn.progress import Progress, Task
 from tlearn.recipes import Recipe
@@ -84,10 +84,8 @@ class Workbench:
             What came of it. The model and all that belongs to it is freed.
         """
         started = time.perf_counter()
-        try:
+        with forgetting():
             return self._run(recipe, report, progress, started)
-        finally:
-            forget_models()
 
     def _run(self, recipe: Recipe, report: Report, progress: Progress, started: float) -> Outcome:
         # In the order in which `finetune` does it, so that the same recipe there gives the same.
