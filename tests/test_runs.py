@@ -313,7 +313,7 @@ def test_the_same_call_after_a_kill_at_any_moment_leaves_nothing_but_its_run(tmp
 @pytest.mark.skipif(os.name != "posix", reason="a lock that another process holds")
 def test_a_run_that_another_process_has_only_just_begun_is_left_to_it(tmp_path):
     code = """
-import sys, time
+import sys
 from pathlib import Path
 from tlearn.files.locking import locked
 folder = Path(sys.argv[1])

@@ -9,29 +9,20 @@ from typing import Any
 
 import keras
 
-__all__ = ["forget_models", "forgetting"]
+__all__ = ["forgetting"]
 
 _OF_ONE_CALL = "CustomGradient-"
 
 
-def forget_models() -> None:
-    """Free what Keras and TensorFlow keep of models: their graphs, for as long as a session lasts.
-
-    The dtype policy, which Keras forgets with them, stays.
-    """
-    policy = keras.config.dtype_policy()
-    keras.backend.clear_session()
-    keras.config.set_dtype_policy(policy)
-    gc.collect()
-
-
 @contextmanager
 def forgetting() -> Iterator[None]:
-    """Train models in a block that are not needed after it, and free all that is kept of them.
+    """Use models in a block that are not needed after it, and free all that is kept of them.
 
-    Each training step that is traced with a gradient of its own, as that of the cross-entropy is, is put
-    into a table of TensorFlow's and never leaves it, and with it stays the step's whole graph:
-    https://github.com/tensorflow/tensorflow/issues/61791. Those of the block are taken out.
+    Keras keeps their graphs for as long as a session lasts; the session is cleared, and the dtype
+    policy, which Keras forgets with it, stays. Each training step that is traced with a gradient of
+    its own, as that of the cross-entropy is, is put into a table of TensorFlow's and never leaves it,
+    and with it stays the step's whole graph: https://github.com/tensorflow/tensorflow/issues/61791.
+    Those of the block are taken out.
 
     Returns:
         A context manager. No function that was traced in the block may be differentiated after it.
@@ -44,7 +35,10 @@ def forgetting() -> Iterator[None]:
         for name in set(known) - before:
             if name.startswith(_OF_ONE_CALL):
                 del known[name]
-        forget_models()
+        policy = keras.config.dtype_policy()
+        keras.backend.clear_session()
+        keras.config.set_dtype_policy(policy)
+        gc.collect()
 
 
 def _gradients() -> dict[str, Any]:

@@ -154,14 +154,14 @@ def left(output: Path, call: Mapping[str, Any]) -> Work | None:
             continue
         try:
             with locking.locked(folder / _LOCK):
-                ended = is_over(folder, output) or not Work(folder, call).can_go_on
-                stays = not ended or not atomic.remove(folder)
+                over = is_over(folder, output) or not Work(folder, call).can_go_on
+                left_over = over and not atomic.remove(folder)
         except locking.InUse:
             busy = folder if asked == wanted else busy
             continue
-        if ended and stays:  # where no file is removed while it is open
+        if left_over:  # where no file is removed while it is open
             atomic.remove(folder)
-        elif not ended and asked == wanted:
+        elif not over and asked == wanted:
             same.append((folder.stat().st_mtime, folder))
     if same:
         return Work(max(same)[1], call)
@@ -179,10 +179,9 @@ def _busy(folder: Path) -> RunError:
 
 def _is_hardly_begun(folder: Path) -> bool:
     """Whether a hidden folder holds nothing of a run: its process was killed before it wrote the call."""
-    hidden = f".{_CALL}.unfinished-"
     try:
-        names = {entry.name for entry in folder.iterdir() if not entry.name.startswith(hidden)}
-        return names <= {RUN, _LOCK} and not any((folder / RUN).glob("*"))
+        there = {one.name for one in folder.iterdir() if layout.unfinished_name(one) != _CALL}
+        return there <= {RUN, _LOCK} and not any((folder / RUN).glob("*"))
     except OSError:
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tlearn.choosing.backbone.verdict import Shortlist
 from tlearn.datasets import Dataset
 from tlearn.errors import BackboneError, MissingExtra
 from tlearn.memory import budget as memory_budget
-from tlearn.networks.forgetting import forget_models
+from tlearn.networks.forgetting import forgetting
 from tlearn.photos import decoding, pipeline
 from tlearn.progress import SILENT, Progress
 
@@ -160,12 +161,11 @@ def compare(
         for candidate in chosen:
             name = candidate.backbone.name
             try:
-                row, answers[name] = bench.judged(candidate, sample)
+                with forgetting():
+                    row, answers[name] = bench.judged(candidate, sample)
                 task.note(f"{name}: {row['accuracy']:.3f}")
             except (BackboneError, MissingExtra) as error:
                 row = {"backbone": name, "note": str(error)}
-            finally:
-                forget_models()
             rows.append({"weights": candidate.weights, **row})
             task.advance()
     if not answers:
@@ -202,12 +202,8 @@ class _Bench:
         started = time.perf_counter()
         per_photo = 0.0
         for candidate in chosen:
-            try:
+            with suppress(BackboneError, MissingExtra), forgetting():
                 per_photo += 1 / costs.photos_per_second(self._network(candidate))
-            except (BackboneError, MissingExtra):
-                continue
-            finally:
-                forget_models()
         left = seconds - (time.perf_counter() - started) - _FIXED_SECONDS * len(chosen)
         return min(_MOST_PHOTOS, int(max(0.0, left) / max(per_photo, 1e-9)))
 

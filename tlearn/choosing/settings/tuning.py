@@ -51,10 +51,10 @@ def tune(
 
     Each trial is a fine-tuning from the same pretrained weights on kept features, judged by the
     log loss of the validation photos after temperature scaling, a steadier figure than accuracy; the
-    test photos are never looked at. The first trial is the recipe itself, so that the best is never worse. Settings are
-    proposed by the tree-structured Parzen estimator (Bergstra et al. 2011) of Optuna (Akiba et al.
-    2019). A trial whose best epoch so far is worse than the median of the others at the same epoch
-    is stopped early. What is killed goes on when it is called again, with the same proposals.
+    test photos are never looked at. The first trial is the recipe itself, so that the best is never
+    worse. Settings are proposed by the tree-structured Parzen estimator (Bergstra et al. 2011) of
+    Optuna (Akiba et al. 2019). A trial whose best epoch so far is worse than the median of the
+    others at the same epoch is stopped early. What is killed goes on when it is called again, with the same proposals.
     Between trials Keras's session is cleared, so that memory does not grow.
 
     Args:
